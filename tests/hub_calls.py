@@ -3,8 +3,8 @@ Call `charrnn.hub`, each list of calls in a process of its own.
 
     python tests/hub_calls.py      reads {"calls", "environment", "out", "err"} a line, prints the exit code of each
 
-Slow imports happen once; every list of calls runs in a fork, which imports the Hub's client: that reads its address on
-import.
+Slow imports happen once. Every list of calls runs in a fork, which imports the Hub's client, because the client reads
+its address on import.
 """
 
 import errno
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 SLOW = ("torch", "charrnn.training")  # to import
-
 
 # ruff: noqa: E402
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -42,18 +41,15 @@ def run(calls: list[list]) -> None:
                     address = os.environ["HF_ENDPOINT"] + "/faults"
                     urllib.request.urlopen(address, json.dumps(arguments[0]).encode()).close()
                     continue
-                case "push":
-                    options = arguments[2] if len(arguments) > 2 else {}
-                    pushed = hub.push(Path(arguments[0]), arguments[1], **options, notify=notices.append)
+                case "push" | "push_space":
+                    folder, *names = arguments
+                    options = names.pop() if isinstance(names[-1], dict) else {}
+                    pushed = getattr(hub, name)(Path(folder), *names, **options, notify=notices.append)
                     outcome = vars(pushed) | {"notices": notices}
                 case "main":
                     outcome = call_main(*arguments)
                 case "push_with_faults":
                     outcome = push_with_faults([Path(folder) for folder in arguments[:2]], arguments[2])
-                case "push_space":
-                    options = arguments[3] if len(arguments) > 3 else {}
-                    pushed = hub.push_space(Path(arguments[0]), *arguments[1:3], **options, notify=notices.append)
-                    outcome = vars(pushed) | {"notices": notices}
                 case "fetch_with_fallback":
                     origin = hub.fetch_with_fallback(arguments[0], Path(arguments[1]), always=arguments[2])
                     outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}
@@ -66,11 +62,11 @@ def run(calls: list[list]) -> None:
         print(json.dumps(outcome))
 
 
-def call_main(command: str, *words: str) -> dict[str, Any]:
-    """Exit code and output of a command's `main`."""
+def call_main(command: str, *arguments: str) -> dict[str, Any]:
+    """Call the `main` of a command; return its exit code and output."""
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
         try:
-            code = importlib.import_module(f"charrnn.commands.{command}").main([*words])
+            code = importlib.import_module(f"charrnn.commands.{command}").main([*arguments])
         except SystemExit as end:
             code = end.code
     return {"code": code, "out": out.getvalue(), "err": err.getvalue()}
@@ -78,10 +74,10 @@ def call_main(command: str, *words: str) -> dict[str, Any]:
 
 def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:
     """
-    Push two folders in turn, with a fault in each file operation in turn.
+    Push two folders alternately, with a fault in each file operation in turn.
 
-    How many there were, and those after which the repository held neither the one nor the other, or a push that was
-    made again did not end as it should.
+    Returns the number of operations and a line for each fault after which the repository was neither the old nor the
+    new release, or a second push did not succeed.
     """
     from huggingface_hub import HfApi
 
@@ -100,26 +96,26 @@ def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:
         with faults(folder) as undisturbed:
             hub.push(folder, repo_id)
         states.append(state())
-    there, done = 1, len(undisturbed.done)
+    old, done = 1, len(undisturbed.done)
     for at, error in zip(range(done), ends, strict=False):
-        new = 1 - there
+        new = 1 - old
         with faults(folders[new], at, error), suppress(checkpoint.CheckpointError, hub.HubError, OSError, Killed):
             with suppress(KeyboardInterrupt):
                 hub.push(folders[new], repo_id)
         found = state()
         if found not in states:
             wrong.append(f"{at} {undisturbed.done[at]}, {error or 'killed'}: neither the old nor the new")
-        if found != states[there] or at == done - 1:  # else it is as if nothing had been tried
+        if found != states[old] or at == done - 1:  # otherwise nothing was published
             pushed = hub.push(folders[new], repo_id)
             tags = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
             if state() != states[new] or tags.get(pushed.tag) != pushed.commit:
-                wrong.append(f"{at} {undisturbed.done[at]}: not what was pushed at last")
-            there = new
+                wrong.append(f"{at} {undisturbed.done[at]}: not the second push")
+            old = new
     return {"operations": len(undisturbed.done), "wrong": wrong}
 
 
 def fork(request: dict) -> int:
-    """Make the calls in a child process; its exit code."""
+    """Make the calls in a child process; return its exit code."""
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
@@ -141,6 +137,6 @@ def fork(request: dict) -> int:
 if __name__ == "__main__":
     for module in SLOW:
         importlib.import_module(module)
-    assert "huggingface_hub" not in sys.modules, "then every fork would have the first one's address"
+    assert "huggingface_hub" not in sys.modules, "each fork must import it with its own address"
     for line in sys.stdin:
         print(fork(json.loads(line)), flush=True)

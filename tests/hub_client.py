@@ -13,16 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
-
 from charrnn.metrics import Metrics
 from charrnn.registry import build_model
 from charrnn.vocab import Vocab
 from tests.checkpoint_files import write_model
-from tests.cli import MainResult
+from tests.cli import ROOT, MainResult
 from tests.fake_hub import TOKEN
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.random_weights import randomize
 
 
 @cache
@@ -119,13 +116,12 @@ RNN = {"cell": "rnn", "hidden_dim": 4}
 
 def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str, Any] = RNN) -> Path:
     """Write a small checkpoint with saved steps and a run state beside it."""
-    torch.manual_seed(seed)
-    model, vocab = build_model(config, 5), Vocab("\n abc")
+    model, vocab = randomize(build_model(config, 5), 0.3, seed), Vocab("\n abc")
     losses = {"train_loss_nats": 1.3, "val_stream_nats": 1.5, "val_cold_nats": 1.6}
-    facts = {"step": 2000, "seed": seed, "recipe": {"steps": 2000, "learning_rate": 0.003}, "data_sha256": "0" * 64}
-    facts |= {"metrics": losses | {"minutes": 2.25, "sample": "abc ``` abc"}, "passage": "cab abc"}
+    fields = {"step": 2000, "seed": seed, "recipe": {"steps": 2000, "learning_rate": 0.003}, "data_sha256": "0" * 64}
+    fields |= {"metrics": losses | {"minutes": 2.25, "sample": "abc ``` abc"}, "passage": "cab abc"}
     history = [Metrics(0, 1.7, 1.7, 0.4, 1e-4, 0.0), Metrics(2000, 1.3, 1.5, 0.4, 1e-4, 130.0)]
-    write_model(folder, model, vocab, **facts, history=history, saved={step: model.state_dict() for step in steps})
+    write_model(folder, model, vocab, **fields, history=history, saved={step: model.state_dict() for step in steps})
     (folder / "training.safetensors").write_bytes(b"the optimiser's state")
     (folder / "notes.txt").write_text("mine")
     return folder

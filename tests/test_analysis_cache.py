@@ -1,4 +1,4 @@
-"""Cached analyses: keys cover every input, answers equal fresh ones."""
+"""The cache of analyses: keys cover every input, cached answers equal fresh ones."""
 
 import hashlib
 import json
@@ -33,11 +33,12 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
 from tests.checkpoint_files import write_model
+from tests.random_weights import randomize
 from tests.small_models import VOCAB
 from tests.trained_checkpoints import TEXT
 
 OTHER = TEXT[700:1200]
-WANTED = lambda: True  # noqa: E731
+CURRENT = lambda: True  # noqa: E731
 calls: list[Any] = []
 
 
@@ -45,7 +46,7 @@ def slowly(number: int) -> int:
     calls.append(number)
     time.sleep(0.05)
     if len(calls) == 1:
-        raise ValueError("the first has left")
+        raise ValueError("the first call fails")
     return number + 1
 
 
@@ -55,18 +56,18 @@ def nothing(_: str) -> None:
 
 def test_cache_computes_once_and_retries_failures():
     calls.clear()
-    cache, begun = Cache(8), Barrier(9)
+    cache, barrier = Cache(8), Barrier(9)
 
-    def ask(_: int) -> int | str:
-        begun.wait()
+    def compute(_: int) -> int | str:
+        barrier.wait()
         try:
             return cache.compute(slowly, 16)
         except ValueError as error:
             return str(error)
 
     with ThreadPoolExecutor(9) as pool:
-        found = list(pool.map(ask, range(9)))
-    assert sorted(map(str, found)) == ["17"] * 8 + ["the first has left"]
+        results = list(pool.map(compute, range(9)))
+    assert sorted(map(str, results)) == ["17"] * 8 + ["the first call fails"]
     assert len(calls) == 2 and cache.cached(slowly, 16) == 17 and cache.cached(slowly, 15) is None
 
 
@@ -113,16 +114,10 @@ def test_cache_refuses_closures_and_objects():
 
 
 def write(folder: Path, cell: str, seed: int, passage: str) -> None:
-    """Write a small network with drawn weights, and others at step 0."""
+    """Write a small network with random weights, and others at step 0."""
     rng = torch.Generator().manual_seed(seed)
-
-    def drawn() -> Any:
-        model = build_model({"cell": cell, "hidden_dim": 6}, len(VOCAB))
-        for parameter in model.parameters():
-            parameter.data.copy_(0.4 * torch.randn(parameter.shape, generator=rng))
-        return model
-
-    write_model(folder, drawn(), VOCAB, step=40, saved={0: drawn().state_dict()}, passage=passage)
+    model, early = (randomize(build_model({"cell": cell, "hidden_dim": 6}, len(VOCAB)), 0.4, rng) for _ in range(2))
+    write_model(folder, model, VOCAB, step=40, saved={0: early.state_dict()}, passage=passage)
 
 
 @pytest.fixture
@@ -134,46 +129,46 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "nets"
 
 
-Answering = Callable[[Store, Units, ViewQuery], Iterator[str]]
+Stream = Callable[[Store, Units, ViewQuery], Iterator[str]]
 CLAMP = [{"name": "h", "unit": 1, "value": 0.5}]
 WRITES = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "prompt": "A", "characters": 200, "seed": 1}
 A_AND_B = {"A": {"checkpoint": {"name": "rnn", "step": 40}}, "B": {"checkpoint": {"name": "gru", "step": 40}}}
 B_EARLIER = {"B": {"checkpoint": {"name": "gru", "step": 0}}}
 B_IS_LSTM = {"B": {"checkpoint": {"name": "lstm", "step": 40}}}
 HALF_LIFE = {"exercise": "half-life", "guess": 3}
-PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
-    "flow": (lambda s, u, q: gradient_norms.curves(s, q, WANTED), {}, [{"text": OTHER}]),
+PARTS: dict[str, tuple[Stream, dict[str, Any], list[dict[str, Any]]]] = {
+    "flow": (lambda s, u, q: gradient_norms.curves(s, q, CURRENT), {}, [{"text": OTHER}]),
     "knob": (
-        lambda s, u, q: recurrent_scale.scaled_variants(s, q, WANTED),
+        lambda s, u, q: recurrent_scale.scaled_variants(s, q, CURRENT),
         {"knob": 1.4},
         [{"text": OTHER}, {"knob": 0.7}, {"prompt": "B"}, {"seed": 9}, {"temperature": 1.5}],
     ),
-    "memory": (lambda s, u, q: memory_part.context_use_curves(s, q, WANTED), {}, [{"text": OTHER}]),
+    "memory": (lambda s, u, q: memory_part.context_use_curves(s, q, CURRENT), {}, [{"text": OTHER}]),
     "where": (
-        lambda s, u, q: saliency.saliencies(s, q, WANTED),
+        lambda s, u, q: saliency.saliencies(s, q, CURRENT),
         {**A_AND_B, "text": OTHER[:100], "position": 50},
         [{"text": OTHER[1:100]}, B_EARLIER, B_IS_LSTM],
     ),
     "delta": (
-        lambda s, u, q: surprisal_difference.differences(s, q, WANTED),
+        lambda s, u, q: surprisal_difference.differences(s, q, CURRENT),
         A_AND_B,
         [{"text": OTHER}, B_EARLIER, B_IS_LSTM],
     ),
-    "samples": (lambda s, u, q: compare_tab.samples(s, q, WANTED), {"model": "gru"}, [{"model": "lstm"}]),
+    "samples": (lambda s, u, q: compare_tab.samples(s, q, CURRENT), {"model": "gru"}, [{"model": "lstm"}]),
     "board": (
-        lambda s, u, q: leaderboard.leaderboard(u, q, WANTED),
+        lambda s, u, q: leaderboard.leaderboard(u, q, CURRENT),
         {"pattern": "[aeiou]"},
         [{"pattern": "[a-m]"}, {"text": OTHER}, {"view": "z"}],
     ),
-    "unit": (lambda s, u, q: unit.unit_activations(u, q, WANTED), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
-    "gates": (lambda s, u, q: gate_saturation.gates(u, q, WANTED), {}, [{"text": OTHER}]),
+    "unit": (lambda s, u, q: unit.unit_activations(u, q, CURRENT), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
+    "gates": (lambda s, u, q: gate_saturation.gates(u, q, CURRENT), {}, [{"text": OTHER}]),
     "clamp": (
-        lambda s, u, q: clamp.clamped_sample(s, q, WANTED),
+        lambda s, u, q: clamp.clamped_sample(s, q, CURRENT),
         {**WRITES, "clamps": CLAMP},
         [{"text": OTHER}, {"clamps": [{**CLAMP[0], "value": -0.5}]}, {"clamps": None}, {"seed": 2}],
     ),
     "exercises": (
-        lambda s, u, q: exercises.exercise_results(s, q, WANTED),
+        lambda s, u, q: exercises.exercise_results(s, q, CURRENT),
         HALF_LIFE,
         [
             {"guess": 4},
@@ -195,26 +190,26 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
 }
 
 
-SLOW = {
+SMALLER = {
     gradient_norms: {"FAR_BACK": 6},
     analyses: {"MAX_LAG": 6, "POSITIONS": 8},
-    recurrent_scale: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "PRODUCT_POSITIONS": 2, "CHARACTERS": 20},
+    recurrent_scale: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "PRODUCT_POSITIONS": 2, "SAMPLE_CHARS": 20},
     saliency: {"MAX_LAG": 6},
     memory_part: {"MAX_CHARS": 40, "PREDICTIONS": 64, "REPLACED": 4},
     context_use: {"LAGS": 8, "BEFORE": 8},
     scene_answers: {"FAR_BACK": 6, "MAX_LAG": 6},
-    intervention_answers: {"FAR_BACK": 6, "READ": 200},
-    exercises: {"READ": 300},
-    compare_tab: {"SAMPLE_CHARACTERS": 20},
-    unit_scores: {"UNTRAINED_UNITS": 12},
+    intervention_answers: {"FAR_BACK": 6, "MAX_READ_CHARS": 200},
+    exercises: {"MAX_READ_CHARS": 300},
+    compare_tab: {"SAMPLE_CHARS": 20},
+    unit_scores: {"MIN_UNTRAINED_UNITS": 6},
 }
 
 
-def ask(part: str, store: Store, kept: Units, choice: Choice, form: dict[str, Any]) -> dict[str, Any]:
+def answer_of(part: str, store: Store, units: Units, choice: Choice, form: dict[str, Any]) -> dict[str, Any]:
     """Merge all messages of an answer."""
-    shown, (register_stream, _, _) = {}, PARTS[part]
-    for told in register_stream(store, kept, ViewQuery(number=1, choice=choice, names=("gru",), form=form)):
-        answer = json.loads(told)
+    shown, (stream, _, _) = {}, PARTS[part]
+    for message in stream(store, units, ViewQuery(number=1, choice=choice, names=("gru",), form=form)):
+        answer = json.loads(message)
         columns = zip(answer.get("targets", ()), *answer.get("heat", ()), strict=True)
         shown |= answer | {"heat": shown.get("heat", {}) | {target: heat for target, *heat in columns}}
     return {name: value for name, value in shown.items() if name not in ("part", "targets")}
@@ -223,37 +218,38 @@ def ask(part: str, store: Store, kept: Units, choice: Choice, form: dict[str, An
 @pytest.mark.parametrize("part", PARTS)
 def test_cached_answers_follow_every_input(part: str, root: Path, monkeypatch: pytest.MonkeyPatch):
     """Compare with a fresh store after each change of the form or the disk."""
-    for module, sizes in SLOW.items():
+    for module, sizes in SMALLER.items():
         for name, value in sizes.items():
             monkeypatch.setattr(module, name, value)
-    drawn = SimpleNamespace(to_json=lambda: "null")
+    figure = SimpleNamespace(to_json=lambda: "null")
     for name in [name for name in dir(figures) if name.endswith(("_figure", "_histogram"))]:
-        monkeypatch.setattr(figures, name, lambda *_, **__: drawn)
+        monkeypatch.setattr(figures, name, lambda *_, **__: figure)
     monkeypatch.setattr(recurrent_scale, "lyapunov_exponents", lambda model, ids: lyapunov_exponents(model, ids[:100]))
     _, form, changes = PARTS[part]
-    kept = Store(root)
-    kept_units = Units(kept)
+    store = Store(root)
+    units = Units(store)
 
-    def told(choice: Choice, **change: Any) -> dict[str, Any]:
-        found, fresh = ask(part, kept, kept_units, choice, form | change), Store(root)
-        assert found == ask(part, fresh, Units(fresh), choice, form | change), change
-        return found
+    def check(choice: Choice, **change: Any) -> dict[str, Any]:
+        cached, fresh = answer_of(part, store, units, choice, form | change), Store(root)
+        assert cached == answer_of(part, fresh, Units(fresh), choice, form | change), change
+        return cached
 
-    gru, at_first = Choice("gru", None), told(Choice("gru", None))
+    gru = Choice("gru", None)
+    unchanged = check(gru)
     for change in changes:
-        assert told(gru, **change) != at_first, f"{change} changes nothing: choose another one"
-    told(Choice("gru", 0))
-    told(Choice("lstm", None))
+        assert check(gru, **change) != unchanged, f"{change} changes nothing: choose another one"
+    check(Choice("gru", 0))
+    check(Choice("lstm", None))
 
     text = VOCAB.drop_unknown(TEXT)[0]
     (root / "gru/passage.txt").write_text(text[400:900])
     write(root / "spare", "gru", 77, "")
     shutil.move(root / "spare/steps/000000.safetensors", root / "gru/steps/000000.safetensors")
     shutil.rmtree(root / "spare")
-    told(Choice("gru", 0))
+    check(Choice("gru", 0))
     write(root / "gru", "gru", 99, text[400:900])
-    told(gru)
+    check(gru)
     monkeypatch.setattr(corpus, "TINY_SHAKESPEARE_SHA256", hashlib.sha256((8 * text).encode()).hexdigest())
     corpus.cache_path().parent.mkdir()
     corpus.cache_path().write_text(8 * text)
-    told(gru)
+    check(gru)

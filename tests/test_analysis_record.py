@@ -9,7 +9,7 @@ from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.checkpoint import ANALYSES, CheckpointError, write_analyses
 from tests.checkpoint_files import write_random
 
-FOUND = AnalysisRecord(
+RECORD = AnalysisRecord(
     {"positions": 64, "ecl_chars": 31.25, "never": None, "text": "held out: “é”\n", "whole": True},
     {
         "curve": {"n": [1, 2, 4], "loss_nats": [2.5, 2.25, 2.125]},
@@ -19,20 +19,20 @@ FOUND = AnalysisRecord(
 
 
 def with_file(folder, change):
-    """Analyses of a checkpoint whose file was altered by `change(whole)`."""
+    """Analyses of a checkpoint whose file `change(content)` altered or replaced."""
     write_random(folder)
     info = checkpoint.describe(folder)
-    write_analyses(folder, info.sha256, {"memory": FOUND, "units": AnalysisRecord({"n": 1})})
-    whole = json.loads((folder / ANALYSES).read_text(encoding="utf-8"))
-    text = change(whole)
-    (folder / ANALYSES).write_text(text if isinstance(text, str) else json.dumps(whole), encoding="utf-8")
+    write_analyses(folder, info.sha256, {"memory": RECORD, "units": AnalysisRecord({"n": 1})})
+    content = json.loads((folder / ANALYSES).read_text(encoding="utf-8"))
+    text = change(content)
+    (folder / ANALYSES).write_text(text if isinstance(text, str) else json.dumps(content), encoding="utf-8")
     return checkpoint.describe(folder).analyses
 
 
 def test_analyses_round_trip(tmp_path):
-    kept = with_file(tmp_path, lambda whole: None)
-    assert kept.sections == {"memory": FOUND, "units": AnalysisRecord({"n": 1})} and kept.refused == ()
-    memory = kept.sections["memory"]
+    analyses = with_file(tmp_path, lambda content: None)
+    assert analyses.sections == {"memory": RECORD, "units": AnalysisRecord({"n": 1})} and analyses.refused == ()
+    memory = analyses.sections["memory"]
     assert (memory.number("positions"), memory.number("ecl_chars", 1, 256)) == (64, 31.25)
     assert memory.number_or_none("never") is None and memory.text("text") == "held out: “é”\n"
     assert memory.numbers("curve", "loss_nats", 0, 10) == [2.5, 2.25, 2.125]
@@ -47,27 +47,27 @@ def test_record_numbers_have_six_digits():
 
 
 @pytest.mark.parametrize(
-    ("ask", "said"),
+    ("getter", "message"),
     [
-        (lambda found: found.number("text"), "text is 'held"),
-        (lambda found: found.number("whole"), "whole is True"),
-        (lambda found: found.number("ecl_chars", 40, 50), "31.25: a number from 40 to 50"),
-        (lambda found: found.number("never"), "never is None"),
-        (lambda found: found.number("other"), "no scalar other"),
-        (lambda found: found.text("positions"), "positions is 64: a text"),
-        (lambda found: found.numbers("curve", "n", 2), "curve, n is 1"),
-        (lambda found: found.numbers("units", "auc"), "units, auc is None"),
-        (lambda found: found.numbers("curve", "x"), "no column x in the table curve"),
-        (lambda found: found.texts("nothing", "x"), "no column x in the table nothing"),
+        (lambda record: record.number("text"), "text is 'held"),
+        (lambda record: record.number("whole"), "whole is True"),
+        (lambda record: record.number("ecl_chars", 40, 50), "31.25: a number from 40 to 50"),
+        (lambda record: record.number("never"), "never is None"),
+        (lambda record: record.number("other"), "no scalar other"),
+        (lambda record: record.text("positions"), "positions is 64: a text"),
+        (lambda record: record.numbers("curve", "n", 2), "curve, n is 1"),
+        (lambda record: record.numbers("units", "auc"), "units, auc is None"),
+        (lambda record: record.numbers("curve", "x"), "no column x in the table curve"),
+        (lambda record: record.texts("nothing", "x"), "no column x in the table nothing"),
     ],
 )
-def test_record_getters_check_type_and_range(ask, said):
-    with pytest.raises(RecordError, match=said):
-        ask(FOUND)
+def test_record_getters_check_type_and_range(getter, message):
+    with pytest.raises(RecordError, match=message):
+        getter(RECORD)
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ([], "facts and tables only"),
         ({"facts": {}, "code": "x"}, "facts and tables only"),
@@ -89,63 +89,59 @@ def test_record_getters_check_type_and_range(ask, said):
         ({"tables": {f"t{i}": {} for i in range(17)}}, "there are 17 tables: at most 16"),
     ],
 )
-def test_invalid_record_is_refused(value, said):
-    with pytest.raises(RecordError, match=said):
+def test_invalid_record_is_refused(value, message):
+    with pytest.raises(RecordError, match=message):
         AnalysisRecord.from_json(value)
 
 
-def test_checkpoint_without_analyses_has_none(tmp_path):
-    write_random(tmp_path)
-    assert checkpoint.describe(tmp_path).analyses == checkpoint.Analyses()
-
-
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        (lambda whole: whole.update(sha256="0" * 64), "belongs to another model"),
-        (lambda whole: whole.update(format=2), "format 1"),
-        (lambda whole: whole.update(sections=[]), "format 1"),
-        (lambda whole: "[]", "format 1"),
-        (lambda whole: "{", "cannot be read"),
-        (lambda whole: '{"format": 1, "format": 1}', "occurs twice"),
-        (lambda whole: '{"format": NaN}', "NaN is not a number"),
-        (lambda whole: "[" * 100_000, "cannot be read"),
-        (lambda whole: " " * ((1 << 19) + 1), "more than 524288 are refused"),
-        (lambda whole: whole["sections"].update({f"s{i}": {} for i in range(20)}), "22 sections: 16 at most"),
+        (lambda content: content.update(sha256="0" * 64), "belongs to another model"),
+        (lambda content: content.update(format=2), "format 1"),
+        (lambda content: content.update(sections=[]), "format 1"),
+        (lambda content: "[]", "format 1"),
+        (lambda content: "{", "cannot be read"),
+        (lambda content: '{"format": 1, "format": 1}', "occurs twice"),
+        (lambda content: '{"format": NaN}', "NaN is not a number"),
+        (lambda content: "[" * 100_000, "cannot be read"),
+        (lambda content: " " * ((1 << 19) + 1), "more than 524288 are refused"),
+        (lambda content: content["sections"].update({f"s{i}": {} for i in range(20)}), "22 sections: 16 at most"),
     ],
 )
-def test_invalid_analyses_file_is_left_out(tmp_path, change, said):
-    kept = with_file(tmp_path, change)
-    assert kept.sections == {}
-    (reason,) = kept.refused
-    assert said in reason and ANALYSES in reason
+def test_invalid_analyses_file_is_left_out(tmp_path, change, message):
+    analyses = with_file(tmp_path, change)
+    assert analyses.sections == {}
+    (reason,) = analyses.refused
+    assert message in reason and ANALYSES in reason
 
 
 def test_invalid_section_leaves_the_others(tmp_path):
-    def change(whole):
-        whole["sections"]["memory"]["tables"]["curve"]["n"][0] = "infinite"
-        whole["sections"]["units"]["facts"]["n"] = [1]
-        whole["sections"]["../evil"] = {}
-        return json.dumps(whole).replace('"ecl_chars": 31.25', '"ecl_chars": 1e300')
+    def change(content):
+        content["sections"]["memory"]["tables"]["curve"]["n"][0] = "infinite"
+        content["sections"]["units"]["facts"]["n"] = [1]
+        content["sections"]["../evil"] = {}
+        return json.dumps(content).replace('"ecl_chars": 31.25', '"ecl_chars": 1e300')
 
-    kept = with_file(tmp_path, change)
-    assert kept.sections == {}
-    assert [reason.partition(", section ")[2] for reason in kept.refused] == [
+    analyses = with_file(tmp_path, change)
+    assert analyses.sections == {}
+    assert [reason.partition(", section ")[2] for reason in analyses.refused] == [
         "'memory': ecl_chars is 1e+300: give a finite number of at most 2^53 in size",
         "'units': n is of type list: give a text, a number, true, false or null",
         "'../evil': a name consists of small letters, digits and _",
     ]
-    kept = with_file(tmp_path, lambda whole: whole["sections"]["units"].update(facts=3))
-    assert kept.sections == {"memory": FOUND} and len(kept.refused) == 1
+    analyses = with_file(tmp_path, lambda content: content["sections"]["units"].update(facts=3))
+    assert analyses.sections == {"memory": RECORD} and len(analyses.refused) == 1
 
 
 def test_new_section_joins_the_others(tmp_path):
     write_random(tmp_path)
     info = checkpoint.describe(tmp_path)
-    write_analyses(tmp_path, info.sha256, {"memory": FOUND})
-    write_analyses(tmp_path, info.sha256, {"units": FOUND})
+    assert info.analyses == checkpoint.Analyses()
+    write_analyses(tmp_path, info.sha256, {"memory": RECORD})
+    write_analyses(tmp_path, info.sha256, {"units": RECORD})
     write_analyses(tmp_path, info.sha256, {"memory": AnalysisRecord({"n": 2})})
-    assert checkpoint.describe(tmp_path).analyses.sections == {"memory": AnalysisRecord({"n": 2}), "units": FOUND}
+    assert checkpoint.describe(tmp_path).analyses.sections == {"memory": AnalysisRecord({"n": 2}), "units": RECORD}
     assert info.analyses is info.analyses
 
 
@@ -153,7 +149,7 @@ def test_unreadable_analyses_are_not_written(tmp_path):
     write_random(tmp_path)
     info = checkpoint.describe(tmp_path)
     with pytest.raises(CheckpointError, match="cannot store"):
-        write_analyses(tmp_path, info.sha256, {"A": FOUND})
+        write_analyses(tmp_path, info.sha256, {"A": RECORD})
     large = AnalysisRecord({}, {"t": {f"c{i}": [0.123456] * 8192 for i in range(12)}})
     with pytest.raises(CheckpointError, match="524288 at most"):
         write_analyses(tmp_path, info.sha256, {"large": large})
@@ -162,6 +158,6 @@ def test_unreadable_analyses_are_not_written(tmp_path):
 
 def test_saving_model_removes_old_analyses(tmp_path):
     write_random(tmp_path)
-    write_analyses(tmp_path, checkpoint.describe(tmp_path).sha256, {"memory": FOUND})
+    write_analyses(tmp_path, checkpoint.describe(tmp_path).sha256, {"memory": RECORD})
     write_random(tmp_path, weights_seed=1)
     assert not (tmp_path / ANALYSES).exists()

@@ -1,8 +1,8 @@
 """
-Rules that no tool checks: layers, allowed imports, no work at import, no code run from a file.
+Project rules: layers, allowed imports, no work at import, no code run from a file.
 
 Each check is a function from a folder to a list of findings. It must find nothing in the project, and exactly the
-planted violations in small projects made for it.
+planted violations in small example projects.
 """
 
 import ast
@@ -15,21 +15,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.cli import ROOT
 
 # A module or package imports lower layers only; those of one layer do not import each other.
 LAYERS = [
-    {
-        "vocab",
-        "metrics",
-        "published_results",
-        "control_char_escapes",
-        "char_classes",
-        "analysis_record",
-        "paths",
-        "ranges",
-    }
-    | {"invisible_chars"},
+    {"vocab", "metrics", "published_results", "control_char_escapes", "char_classes", "analysis_record"}
+    | {"paths", "ranges", "invisible_chars"},
     {"corpus", "script_runner", "seeds", "cells", "dropout", "chunked_logits", "clamps", "ngram", "text_quality"}
     | {"hub_methods"},
     {"fast_path_check", "bptt", "sampling", "text_tables"},
@@ -45,7 +36,7 @@ LAYERS = [
 ]
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
-# The methods of a model that load, save and publish it import this when they are called.
+# The methods of a model that load, save and publish it import this module on call.
 EXCEPTIONS = {("hub_methods", "pretrained")}
 
 # The packages that may import each library; none may import one that is not listed.
@@ -65,7 +56,7 @@ ALLOWED_IMPORTS = {
     "pydantic": {"ui"},
     "playwright": {"bench"},  # a browser, for developers
     "tqdm": {"commands"},
-    "spaces": {"commands"},  # there on a Space with a GPU alone
+    "spaces": {"commands"},  # only installed on a Space with a GPU
 }
 
 # Within `ui`: the lowest layer first. Tabs import neither each other nor the page.
@@ -85,26 +76,26 @@ RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}
 
 
 def sources(root: Path) -> list[Path]:
-    """Every Python file of the project except tests."""
+    """List every Python file of the project except tests."""
     return sorted([*(root / "charrnn").rglob("*.py"), *(root / "scripts").rglob("*.py"), *root.glob("*.py")])
 
 
 def package_of(path: Path, root: Path) -> str | None:
-    """The module or package of `charrnn` that a file belongs to; None for other files and `charrnn/__init__.py`."""
+    """Return the module or package of a file; None outside `charrnn` and for its __init__."""
     parts = path.relative_to(root).parts
     name = parts[1].removesuffix(".py") if parts[0] == "charrnn" else None
     return None if name == "__init__" else name
 
 
 def ui_part_of(path: Path, root: Path) -> str | None:
-    """The part of `ui` that a file belongs to: a folder, or a file directly in `ui`; None outside of it."""
+    """Return the folder of a file in `ui`, or the file itself; None outside `ui`."""
     parts = path.relative_to(root).parts
     name = parts[2].rpartition(".")[0] or parts[2] if parts[:2] == ("charrnn", "ui") else None
     return None if name == "__init__" else name
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of every import in the file, at any depth of its code; relative ones begin with a dot."""
+    """Yield (line, dotted name) of every import in a file; relative names begin with a dot."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -114,71 +105,67 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def import_findings(root: Path) -> list[str]:
-    """Imports that break the layers or are not allowed, one line each."""
+    """List imports that break the layers or are not allowed."""
     findings = []
     for path in sources(root):
-        here, part = package_of(path, root), ui_part_of(path, root)
-        where = path.relative_to(root).as_posix()
-        if here is not None and here not in LAYER_OF:
-            findings.append(f"{where}: {here} is in no layer")
+        package, part = package_of(path, root), ui_part_of(path, root)
+        file = path.relative_to(root).as_posix()
+        if package is not None and package not in LAYER_OF:
+            findings.append(f"{file}: {package} is in no layer")
             continue
         for line, name in imports(path):
-            problem = _import_problem(here, name)
-            if here == "ui" and name.startswith("charrnn.ui."):
+            problem = _import_problem(package, name)
+            if package == "ui" and name.startswith("charrnn.ui."):
                 problem = _ui_problem(part, name.split(".")[2])
             if problem:
-                findings.append(f"{where}:{line}: {problem}")
+                findings.append(f"{file}:{line}: {problem}")
     return findings
 
 
 def script_findings(root: Path) -> list[str]:
-    """Imports between the JavaScript modules of `ui` that break its layers, one line each."""
+    """List imports between the JavaScript modules of `ui` that break its layers."""
     findings = []
     for path in sorted((root / "charrnn" / "ui").rglob("*.js")):
         for target in re.findall(r'(?:from|import)\s*\(?\s*"(\.[^"]+)"', path.read_text(encoding="utf-8")):
-            there = ui_part_of((path.parent / target).resolve(), root.resolve())
-            if problem := _ui_problem(ui_part_of(path, root), there or target):
+            imported = ui_part_of((path.parent / target).resolve(), root.resolve())
+            if problem := _ui_problem(ui_part_of(path, root), imported or target):
                 findings.append(f"{path.relative_to(root).as_posix()}: {problem}")
     return findings
 
 
-def _ui_problem(here: str | None, there: str) -> str | None:
-    if here is None or here == there:
+def _ui_problem(part: str | None, imported: str) -> str | None:
+    if part is None or part == imported:
         return None
-    for name in (here, there):
+    for name in (part, imported):
         if name not in UI_LAYER_OF:
             return f"{name} is in no layer of ui"
-    return None if UI_LAYER_OF[there] < UI_LAYER_OF[here] else f"{here} must not import {there}"
+    return None if UI_LAYER_OF[imported] < UI_LAYER_OF[part] else f"{part} must not import {imported}"
 
 
-def _import_problem(here: str | None, name: str) -> str | None:
+def _import_problem(package: str | None, name: str) -> str | None:
     library, _, rest = name.partition(".")
     if library == "":
         return f"{name} is a relative import"
     if library == "charrnn":
-        there = rest.partition(".")[0]
-        if there == "__version__" or here is None or here == there:
+        imported = rest.partition(".")[0]
+        if imported == "__version__" or package in (None, imported) or (package, imported) in EXCEPTIONS:
             return None
-        if there not in LAYER_OF:
+        if imported not in LAYER_OF:
             return f"{name} is no module of charrnn"
-        return (
-            None
-            if LAYER_OF[there] < LAYER_OF[here] or (here, there) in EXCEPTIONS
-            else f"{here} must not import {there}"
-        )
-    if library == "gradio" and here != "ui":
+        return None if LAYER_OF[imported] < LAYER_OF[package] else f"{package} must not import {imported}"
+    if library == "gradio" and package != "ui":
         return "only ui may import gradio"
-    if here is None or library in sys.stdlib_module_names or here in ALLOWED_IMPORTS.get(library, ()):
+    if package is None or library in sys.stdlib_module_names or package in ALLOWED_IMPORTS.get(library, ()):
         return None
-    return f"{library} may not be imported by {here}"
+    return f"{library} may not be imported by {package}"
 
 
 def code_running_findings(root: Path) -> list[str]:
-    """Calls that could run code from a file or repository, one line each."""
+    """List calls that could run code from a file or repository."""
     findings = []
     for path in sources(root):
-        names = [(line, name) for line, name in imports(path) if name.partition(".")[0] in RUNS_CODE]
-        names += [(line, name) for line, name in imports(path) if name == "torch.load"]
+        names = [*imports(path)]
+        names = [(line, name) for line, name in names if name.partition(".")[0] in RUNS_CODE or name == "torch.load"]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr == "load" and ast.unparse(node.value).startswith("torch"):
                 names.append((node.lineno, ast.unparse(node)))
@@ -191,7 +178,7 @@ def code_running_findings(root: Path) -> list[str]:
 
 
 def global_random_findings(root: Path) -> list[str]:
-    """Uses of the global random generators in the package, one line each."""
+    """List uses of the global random generators in the package."""
     findings = []
     for path in sorted((root / "charrnn").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -201,8 +188,8 @@ def global_random_findings(root: Path) -> list[str]:
     return findings
 
 
-# Imports modules one by one and reports, for each, what it did besides defining things.
-WATCHER = """
+# Imports modules one by one and reports the side effects of each.
+IMPORTER = """
 import contextlib, importlib, json, random, sys, threading
 import numpy, torch
 root, preload, modules = json.loads(sys.argv[1])
@@ -248,9 +235,9 @@ print(json.dumps(report))
 
 
 def work_at_import(root: Path, modules: list[str], preload: list[str]) -> dict[str, list[str]]:
-    """Side effects of importing each module; `preload` is imported before."""
+    """Return the side effects of importing each module; `preload` is imported before."""
     run = subprocess.run(
-        [sys.executable, "-c", WATCHER, json.dumps([str(root), preload, modules])],
+        [sys.executable, "-c", IMPORTER, json.dumps([str(root), preload, modules])],
         cwd=root,
         capture_output=True,
         text=True,
@@ -260,7 +247,7 @@ def work_at_import(root: Path, modules: list[str], preload: list[str]) -> dict[s
 
 
 def plant(root: Path, files: dict[str, str]) -> Path:
-    """Write a small project with these files."""
+    """Write an example project with these files; return its folder."""
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -287,20 +274,6 @@ def test_script_import_violation_is_found(tmp_path, file, text, problem):
     assert script_findings(plant(tmp_path, {name: text})) == [f"{name}: {problem}"]
 
 
-def test_clean_project_has_no_findings(tmp_path):
-    plant(
-        tmp_path,
-        {
-            "charrnn/__init__.py": "",
-            "charrnn/model.py": "import math\nimport torch\nfrom charrnn.cells import VanillaRNNCell",
-            "charrnn/ui/write/tab.py": "import gradio\nfrom charrnn.ui.components import theme\nimport charrnn.figures",
-            "scripts/train.py": "import torch\nfrom charrnn.training import train",
-            "app.py": "from charrnn.ui import build_demo",
-        },
-    )
-    assert import_findings(tmp_path) == []
-
-
 @pytest.mark.parametrize(
     ("file", "text", "problem"),
     [
@@ -310,8 +283,6 @@ def test_clean_project_has_no_findings(tmp_path):
         ("charrnn/published_results.py", "import numpy", "numpy may not be imported by published_results"),
         ("charrnn/model.py", "from charrnn import cells, training", "model must not import training"),
         ("charrnn/model.py", "from .cells import VanillaRNNCell", ".cells.VanillaRNNCell is a relative import"),
-        ("charrnn/ui/components/theme.py", "from . import keys", ".keys is a relative import"),
-        ("charrnn/vocab.py", "import torch", "torch may not be imported by vocab"),
         ("charrnn/ui/under_the_hood/tab.py", "import plotly", "plotly may not be imported by ui"),
         ("charrnn/hub.py", "import requests", "requests may not be imported by hub"),
         ("charrnn/figures.py", "if True:\n    import gradio as gr", "only ui may import gradio"),
@@ -326,8 +297,9 @@ def test_import_violation_is_found(tmp_path, file, text, problem):
     assert findings[0].startswith(file) and findings[0].endswith(problem)
 
 
-def test_code_of_files_is_never_run():
+def test_project_runs_no_code_and_draws_nothing_globally():
     assert code_running_findings(ROOT) == []
+    assert global_random_findings(ROOT) == []
 
 
 @pytest.mark.parametrize(
@@ -345,21 +317,14 @@ def test_code_of_files_is_never_run():
     ],
 )
 def test_code_running_call_is_found(tmp_path, text, name):
-    findings = code_running_findings(plant(tmp_path, {"charrnn/checkpoint.py": text}))
+    files = {"charrnn/checkpoint.py": text, "charrnn/model.py": "model.eval()\nmodel.load('x')"}
+    findings = code_running_findings(plant(tmp_path, files))
     assert [finding.rpartition(": ")[2] for finding in findings] == [name]
 
 
-def test_model_eval_and_load_are_no_findings(tmp_path):
-    assert code_running_findings(plant(tmp_path, {"charrnn/checkpoint.py": "model.eval()\nmodel.load('x')"})) == []
-
-
-def test_package_leaves_global_random_state_alone():
-    assert global_random_findings(ROOT) == []
-
-
 def test_global_random_call_is_found(tmp_path):
-    planted = "import torch\ntorch.manual_seed(1)\ntorch.Generator().manual_seed(1)\nrng.manual_seed(2)"
-    plant(tmp_path, {"charrnn/training/trainer.py": planted, "scripts/train.py": "import torch\ntorch.manual_seed(1)"})
+    text = "import torch\ntorch.manual_seed(1)\ntorch.Generator().manual_seed(1)\nrng.manual_seed(2)"
+    plant(tmp_path, {"charrnn/training/trainer.py": text, "scripts/train.py": "import torch\ntorch.manual_seed(1)"})
     assert global_random_findings(tmp_path) == ["charrnn/training/trainer.py:2: torch.manual_seed"]
 
 
@@ -372,7 +337,7 @@ def test_imports_have_no_side_effects():
 
 
 def test_import_side_effect_is_found(tmp_path):
-    planted = {
+    modules = {
         "seeds_torch": ("import torch\ntorch.manual_seed(1)", "torch's random state"),
         "draws": ("import torch\ntorch.rand(1)", "torch's random state"),
         "seeds_numpy": ("import numpy\nnumpy.random.seed(1)", "numpy's random state"),
@@ -388,8 +353,8 @@ def test_import_side_effect_is_found(tmp_path):
         "loads": ("try:\n    open('model.safetensors')\nexcept OSError:\n    pass", "open model.safetensors"),
         "runs": ("import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])", "subprocess.Popen"),
     }
-    plant(tmp_path, {f"{name}.py": text for name, (text, _) in planted.items()} | {"innocent.py": "LIMIT = 5"})
-    found = work_at_import(tmp_path, [*planted, "innocent"], [])
+    plant(tmp_path, {f"{name}.py": text for name, (text, _) in modules.items()} | {"innocent.py": "LIMIT = 5"})
+    found = work_at_import(tmp_path, [*modules, "innocent"], [])
     assert "innocent" not in found
-    for name, (_, work) in planted.items():
+    for name, (_, work) in modules.items():
         assert work in found.get(name, []), name

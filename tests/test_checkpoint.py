@@ -32,8 +32,13 @@ def test_checkpoint_round_trip(tmp_path):
     assert loaded.info.passage == "ab cab\n"
     assert loaded.info.parameters == sum(p.numel() for p in model.parameters())
     assert not loaded.model.training
+    assert_same_weights(loaded.model, model)
+
+
+def assert_same_weights(model, expected):
     for name, weight in model.state_dict().items():
-        assert torch.equal(loaded.model.state_dict()[name], weight)
+        assert weight.dtype == torch.float32
+        assert torch.equal(weight, expected.state_dict()[name])
 
 
 @pytest.mark.parametrize(
@@ -52,8 +57,6 @@ def test_checkpoint_round_trip_of_every_network(tmp_path, config):
     model = write_random(tmp_path, config=config)
     loaded = checkpoint.load(tmp_path)
     assert loaded.info.config == loaded.model.config == model.config == config
-    assert (loaded.info.cell, loaded.info.hidden_dim) == (config["cell"], config["hidden_dim"])
-    assert loaded.info.parameters == sum(p.numel() for p in model.parameters())
     ids = torch.tensor([VOCAB.encode("a cab abc\n")])
     assert torch.equal(loaded.model(ids)[0], model(ids)[0])
     assert checkpoint.load(tmp_path, step=10).model.config == config
@@ -92,9 +95,7 @@ def test_half_weights_are_stored_as_halves(tmp_path):
         parameter.data.copy_(parameter.data.half())
     write_model(tmp_path / "halves", model)
     assert dtypes(tmp_path / "halves/model.safetensors") == {torch.float16}
-    for name, weight in checkpoint.load(tmp_path / "halves").model.state_dict().items():
-        assert weight.dtype == torch.float32
-        assert torch.equal(weight, model.state_dict()[name])
+    assert_same_weights(checkpoint.load(tmp_path / "halves").model, model)
 
 
 def test_weights_stay_float32_unless_all_are_halves(tmp_path):
@@ -113,10 +114,6 @@ def test_saved_step_loads_with_its_history(tmp_path):
     assert torch.allclose(loaded.model.head.weight, model.head.weight / 2, atol=2e-3)
     assert loaded.model.head.weight.dtype == torch.float32
     assert [p.step for p in checkpoint.load(tmp_path, step=0).history] == [0]
-
-
-def test_missing_step_is_refused_with_the_saved_ones(tmp_path):
-    write_random(tmp_path)
     with pytest.raises(CheckpointError, match="no step 5: give one of 0, 10, 20"):
         checkpoint.load(tmp_path, step=5)
 
@@ -138,16 +135,14 @@ def test_damaged_or_misnamed_step_is_not_offered(tmp_path):
     assert checkpoint.describe(tmp_path).saved_steps == [20]
 
 
-@pytest.mark.parametrize("left", [0.5, 0.99])
-def test_truncated_step_is_not_offered(tmp_path, left):
+def test_truncated_step_is_not_offered(tmp_path):
     write_random(tmp_path)
     path = tmp_path / "steps/000010.safetensors"
     content = path.read_bytes()
     header = 8 + struct.unpack("<Q", content[:8])[0]
-    path.write_bytes(content[: header + int(left * (len(content) - header))])
-    assert checkpoint.describe(tmp_path).saved_steps == [0, 20]
-    path.write_bytes(content + b"more")
-    assert checkpoint.describe(tmp_path).saved_steps == [0, 20]
+    for damaged in (content[: (header + len(content)) // 2], content[:-1], content + b"more"):
+        path.write_bytes(damaged)
+        assert checkpoint.describe(tmp_path).saved_steps == [0, 20]
     path.write_bytes(content)
     assert checkpoint.describe(tmp_path).saved_steps == [0, 10, 20]
 
@@ -155,17 +150,17 @@ def test_truncated_step_is_not_offered(tmp_path, left):
 def test_listing_steps_reads_headers_only(tmp_path, monkeypatch):
     weights = {"embed.weight": torch.zeros(1000, 1000).half()}
     write_random(tmp_path, saved={0: weights, 10: weights})
-    taken = []
+    sizes = []
 
-    class Counted(io.FileIO):
+    class CountingFile(io.FileIO):
         def read(self, size=-1):
             content = super().read(size)
-            taken.append(len(content))
+            sizes.append(len(content))
             return content
 
-    monkeypatch.setattr(safetensors_io, "open", Counted, raising=False)
+    monkeypatch.setattr(safetensors_io, "open", CountingFile, raising=False)
     assert checkpoint.describe(tmp_path).saved_steps == [0, 10, 20]
-    assert sum(taken) < 20_000 + (tmp_path / "model.safetensors").stat().st_size
+    assert sum(sizes) < 20_000 + (tmp_path / "model.safetensors").stat().st_size
     assert (tmp_path / "steps/000010.safetensors").stat().st_size > 2_000_000
 
 
@@ -203,22 +198,16 @@ def test_run_state_round_trip(tmp_path):
         checkpoint.load_run(tmp_path)
 
 
-def test_state_dict_of_another_vocabulary_is_refused(tmp_path):
-    solution = CharRNN(len(VOCAB), 4)
-    (tmp_path / "solution.safetensors").write_bytes(to_bytes(solution.state_dict()))
-    with pytest.raises(CheckpointError, match="vocabulary of 2 characters"):
-        checkpoint.load_state_dict(tmp_path / "solution.safetensors", Vocab("ab"))
-
-
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_state_dict_cell_is_recognised(tmp_path, cell, layer_norm):
-    solution = CharRNN(len(VOCAB), 4, cell, layer_norm)
-    (tmp_path / "solution.safetensors").write_bytes(to_bytes(solution.state_dict()))
-    loaded = checkpoint.load_state_dict(tmp_path / "solution.safetensors", VOCAB)
+    solution, path = CharRNN(len(VOCAB), 4, cell, layer_norm), tmp_path / "solution.safetensors"
+    path.write_bytes(to_bytes(solution.state_dict()))
+    loaded = checkpoint.load_state_dict(path, VOCAB)
     assert loaded.config == {"cell": cell, "hidden_dim": 4, "layer_norm": layer_norm}
-    ids = torch.tensor([VOCAB.encode("abc a")])
-    assert torch.equal(loaded(ids)[0], solution(ids)[0])
+    assert_same_weights(loaded, solution)
+    with pytest.raises(CheckpointError, match="vocabulary of 2 characters"):
+        checkpoint.load_state_dict(path, Vocab("ab"))
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "module._orig_mod."])
@@ -226,9 +215,7 @@ def test_state_dict_prefixes_of_wrappers_are_removed(tmp_path, prefix):
     solution, path = CharRNN(len(VOCAB), 4, "gru", True), tmp_path / "solution.safetensors"
     wrapped = {prefix + name: weight for name, weight in solution.state_dict().items()}
     path.write_bytes(to_bytes(wrapped))
-    loaded = checkpoint.load_state_dict(path, VOCAB)
-    for name, weight in loaded.state_dict().items():
-        assert torch.equal(weight, solution.state_dict()[name])
+    assert_same_weights(checkpoint.load_state_dict(path, VOCAB), solution)
     path.write_bytes(to_bytes(wrapped | {"loss.weight": torch.zeros(1)}))
     with pytest.raises(CheckpointError, match="of one within another module, save its own state_dict"):
         checkpoint.load_state_dict(path, VOCAB)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from charrnn.checkpoint import CheckpointError
-from charrnn.ui.server import checkpoint_store as room
+from charrnn.ui.server import checkpoint_store
 from charrnn.ui.server.checkpoint_store import Store, summary
 from charrnn.ui.server.loaded_model import LoadedModel
 from tests.small_models import SMALL, save_small
 
 
-def test_checkpoints_are_listed_in_order_with_facts(tmp_path: Path):
+def test_checkpoints_are_listed_in_order_with_summary(tmp_path: Path):
     for name in ("zebra", "rnn-lab", "best", "minigpt", "lstm", "rnn-seq512", "rnn"):
         save_small(tmp_path / name, SMALL["minigpt" if name == "minigpt" else "lstm"])
     infos = Store(tmp_path).checkpoints()
@@ -32,13 +32,15 @@ def test_checkpoints_are_listed_in_order_with_facts(tmp_path: Path):
 def test_concurrent_loads_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     calls: list[str] = []
     for name in ("list_checkpoints", "load"):
-        real = getattr(room, name)
-        monkeypatch.setattr(room, name, lambda *given, real=real, name=name: calls.append(name) or real(*given))
+        real = getattr(checkpoint_store, name)
+        monkeypatch.setattr(
+            checkpoint_store, name, lambda *args, real=real, name=name: calls.append(name) or real(*args)
+        )
     save_small(tmp_path / "gru", SMALL["gru"])
     fresh = Store(tmp_path)
     with ThreadPoolExecutor(8) as pool:
-        readers = list(pool.map(lambda _: fresh.load("gru"), range(16)))
-    assert sorted(calls) == ["list_checkpoints", "load"] and len(set(map(id, readers))) == 1
+        models = list(pool.map(lambda _: fresh.load("gru"), range(16)))
+    assert sorted(calls) == ["list_checkpoints", "load"] and len(set(map(id, models))) == 1
 
 
 def test_loaded_model_needs_no_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -50,7 +52,7 @@ def test_loaded_model_needs_no_listing(tmp_path: Path, monkeypatch: pytest.Monke
         patch.setattr(store, "_listed", lambda: pytest.fail("the folder was listed"))
         assert store.load("gru") is gru and store.load("gru", gru.checkpoint.step) is gru
     save_small(tmp_path / "gru", SMALL["lstm"])
-    assert store.load("gru").info.config["cell"] == "lstm", "a file that changed is read again"
+    assert store.load("gru").info.config["cell"] == "lstm", "a changed file is read again"
 
 
 @pytest.mark.parametrize("most", ["MAX_LOADED", "MAX_PARAMETERS"])
@@ -58,42 +60,37 @@ def test_least_recently_used_model_is_evicted(tmp_path: Path, monkeypatch: pytes
     for name in ("gru", "lstm", "rnn"):
         save_small(tmp_path / name, SMALL["lstm"])
     store = Store(tmp_path)
-    monkeypatch.setattr(room, most, 2 if most == "MAX_LOADED" else 2 * store.checkpoints()[0].parameters)
+    monkeypatch.setattr(checkpoint_store, most, 2 if most == "MAX_LOADED" else 2 * store.checkpoints()[0].parameters)
     gru, lstm = store.load("gru"), store.load("lstm")
     assert store.load("gru") is gru
     store.load("rnn")
     assert store.load("gru") is gru and store.load("lstm") is not lstm
-    monkeypatch.setattr(room, most, 0)
-    assert store.load("rnn") is store.load("rnn"), "the last one stays, however large"
+    monkeypatch.setattr(checkpoint_store, most, 0)
+    assert store.load("rnn") is store.load("rnn"), "the last one stays, whatever its size"
 
 
 def test_single_checkpoint_keeps_its_name(tmp_path: Path):
     save_small(tmp_path / "mine", SMALL["gru"])
-    (tmp_path / "mine").rename(tmp_path / ("a" * 40))  # as a download is
+    (tmp_path / "mine").rename(tmp_path / ("a" * 40))  # as in a download
     alone = Store(tmp_path / ("a" * 40))
     assert [info.name for info in alone.checkpoints()] == ["mine"]
     assert alone.load().info.name == alone.load("mine").info.name == alone.load("mine").metadata()["name"] == "mine"
 
 
-def test_errors_hide_local_paths(tmp_path: Path):
+def test_errors_hide_local_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     root = tmp_path / "networks"
     save_small(root / "gru", SMALL["gru"])
+    store = Store(root)
+    listed = store.checkpoints()
     (root / "gru/model.safetensors").write_bytes(b"")
+    with monkeypatch.context() as patch, pytest.raises(CheckpointError, match="^gru/model.safetensors is not a saf"):
+        patch.setattr(Store, "checkpoints", lambda self: listed)  # damaged after listing
+        store.load("gru")
     assert Store(root).empty_reason() == "gru/model.safetensors is not a safetensors file"
     alone = Store(root / "gru")
     assert alone.empty_reason() == "model.safetensors is not a safetensors file"
     (root / "gru/model.safetensors").unlink()
-    told = "networks holds no checkpoint: train one with scripts/train.py, or name another folder"
-    assert Store(root).empty_reason() == told
-    with pytest.raises(CheckpointError, match=f"^{told}$"):
+    reason = "networks holds no checkpoint: train one with scripts/train.py, or name another folder"
+    assert Store(root).empty_reason() == reason
+    with pytest.raises(CheckpointError, match=f"^{reason}$"):
         Store(root).load()
-
-
-def test_damage_after_listing_hides_local_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    save_small(tmp_path / "gru", SMALL["gru"])
-    store = Store(tmp_path)
-    listed = store.checkpoints()
-    monkeypatch.setattr(Store, "checkpoints", lambda self: listed)
-    (tmp_path / "gru/model.safetensors").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="^gru/model.safetensors is not a safetensors file$"):
-        store.load("gru")

@@ -1,4 +1,4 @@
-"""Compare clamped decoders with a plain loop in float64."""
+"""Clamped decoders equal a plain loop in float64."""
 
 import copy
 import math
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from charrnn.clamps import Clamp, ClampSet, limits
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
+from tests.random_weights import randomize
 
 V, H, T = 9, 6, 40
 FORMS: dict[str, dict[str, Any]] = {
@@ -29,20 +30,16 @@ IDS = np.random.default_rng(5).integers(0, V, T).tolist()
 
 @cache
 def network(form: str) -> Any:
-    """A network in float64 with drawn weights."""
-    model, rng = build_model(FORMS[form], V).double(), torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(0.7 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64))
-    return model.requires_grad_(False)
+    """A network in float64 with random weights."""
+    return randomize(build_model(FORMS[form], V).double(), 0.7, 3).requires_grad_(False)
 
 
 def sigma(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def read_plainly(model: Any, ids: list[int], hold: dict[str, tuple[list[int], float]]) -> tuple[np.ndarray, dict]:
-    """Read by explicit equations with a clamp -> logits (T, V), activations."""
+def plain_loop(model: Any, ids: list[int], clamped: dict[str, tuple[list[int], float]]) -> tuple[np.ndarray, dict]:
+    """Read by explicit equations with clamps; return logits (T, V) and activations."""
     weights = {name: weight.numpy() for name, weight in model.state_dict().items()}
     cell = model.config["cell"]
 
@@ -52,10 +49,10 @@ def read_plainly(model: Any, ids: list[int], hold: dict[str, tuple[list[int], fl
         x = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
         return x * weights[f"cell.norm.{name}.weight"] + weights[f"cell.norm.{name}.bias"]
 
-    def held(name: str, x: np.ndarray) -> np.ndarray:
-        if name in hold:
+    def clamp(name: str, x: np.ndarray) -> np.ndarray:
+        if name in clamped:
             x = x.copy()
-            x[hold[name][0]] = hold[name][1]
+            x[clamped[name][0]] = clamped[name][1]
         return x
 
     h, c, logits, seen = np.zeros(H), np.zeros(H), [], {name: [] for name in PARTS[cell]}
@@ -66,16 +63,16 @@ def read_plainly(model: Any, ids: list[int], hold: dict[str, tuple[list[int], fl
         if cell == "rnn":
             h = np.tanh(norm("h", from_x + from_h))
         elif cell == "gru":
-            r = now["r"] = held("r", sigma(norm("r", (from_x + from_h)[:H])))
-            z = now["z"] = held("z", sigma(norm("z", (from_x + from_h)[H : 2 * H])))
-            n = now["n"] = held("n", np.tanh(norm("n", from_x[2 * H :] + r * from_h[2 * H :])))
+            r = now["r"] = clamp("r", sigma(norm("r", (from_x + from_h)[:H])))
+            z = now["z"] = clamp("z", sigma(norm("z", (from_x + from_h)[H : 2 * H])))
+            n = now["n"] = clamp("n", np.tanh(norm("n", from_x[2 * H :] + r * from_h[2 * H :])))
             h = (1 - z) * n + z * h
         else:
             for k, (gate, squash) in enumerate({"i": sigma, "f": sigma, "g": np.tanh, "o": sigma}.items()):
-                now[gate] = held(gate, squash(norm(gate, (from_x + from_h)[k * H : (k + 1) * H])))
-            c = now["c"] = held("c", now["f"] * c + now["i"] * now["g"])
+                now[gate] = clamp(gate, squash(norm(gate, (from_x + from_h)[k * H : (k + 1) * H])))
+            c = now["c"] = clamp("c", now["f"] * c + now["i"] * now["g"])
             h = now["o"] * np.tanh(norm("c", c))
-        h = now["h"] = held("h", h)
+        h = now["h"] = clamp("h", h)
         logits.append(weights["head.weight"] @ h + weights["head.bias"])
         for name, value in now.items():
             seen[name].append(value)
@@ -95,7 +92,7 @@ def test_clamped_decoder_matches_plain_loop(form: str, name: str, units: list[in
         clamps = [Clamp(name, None, value)] if len(units) == H else [Clamp(name, unit, value) for unit in units]
         decoder = model.decoder().clamped(clamps)
         trace = decoder.read(IDS)
-        logits, seen = read_plainly(model, IDS, {name: (units, value)})
+        logits, seen = plain_loop(model, IDS, {name: (units, value)})
         np.testing.assert_allclose(trace.logits, logits, rtol=0, atol=1e-12)
         for part, expected in seen.items():
             np.testing.assert_allclose(trace.activations[part], expected, rtol=0, atol=1e-12)
@@ -107,8 +104,8 @@ def test_clamps_combine_and_last_one_counts():
     clamps = [Clamp("f", 1, 0.0), Clamp("c", 3, 2.5), Clamp("h", None, 0.9), Clamp("h", 0, -0.5), Clamp("f", 1, 1.0)]
     model = network("lstm with layer norm")
     trace = model.decoder().clamped(clamps).read(IDS)
-    every = {"f": ([1], 1.0), "c": ([3], 2.5)}
-    _, seen = read_plainly(model, IDS[:1], every)
+    gates = {"f": ([1], 1.0), "c": ([3], 2.5)}
+    _, seen = plain_loop(model, IDS[:1], gates)
     np.testing.assert_allclose(trace.activations["c"][0], seen["c"][0], rtol=0, atol=1e-12)
     assert trace.activations["h"][:, 0].tolist() == [-0.5] * T
     assert trace.activations["h"][:, 1:].ravel().tolist() == [0.9] * T * (H - 1)
@@ -122,30 +119,26 @@ def test_residual_stream_clamp_precedes_next_block(name: str):
     trace = model.decoder().clamped([Clamp(name, 5, 1.5)]).read(ids)
     streams: list[torch.Tensor] = []
 
-    def hold(x: torch.Tensor) -> torch.Tensor:
-        held = x.clone()
-        held[..., 5] = 1.5
-        return held
-
-    layer = 0 if name == "embedding" else int(name[-1])
-    x, alone = model.embed(torch.tensor([ids])), copy.deepcopy(model)
-    for at in range(4):
-        if at:
-            alone.blocks = model.blocks[at - 1 : at]
-            x = alone.streams_from_embedded(x)[0][-1]
-        x = hold(x) if at == layer else x
+    clamped_layer = 0 if name == "embedding" else int(name[-1])
+    x, one_block = model.embed(torch.tensor([ids])), copy.deepcopy(model)
+    for layer in range(4):
+        if layer:
+            one_block.blocks = model.blocks[layer - 1 : layer]
+            x = one_block.streams_from_embedded(x)[0][-1].clone()
+        if layer == clamped_layer:
+            x[..., 5] = 1.5
         streams.append(x)
     expected = model.head(model.norm(x))[0].numpy()
     np.testing.assert_allclose(trace.logits, expected, rtol=0, atol=1e-12)
-    for at, stream in enumerate(streams):
-        shown = trace.activations[f"layer {at}" if at else "embedding"]
+    for layer, stream in enumerate(streams):
+        shown = trace.activations[f"layer {layer}" if layer else "embedding"]
         np.testing.assert_allclose(shown, stream[0].numpy(), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("clamped", [False, True])
 @pytest.mark.parametrize("form", FORMS)
-def test_reading_at_once_in_pieces_and_by_steps_agree(form: str, clamped: bool):
-    """Beyond the context of a Transformer too, and with the final states."""
+def test_read_pieces_and_steps_agree(form: str, clamped: bool):
+    """The text exceeds the context of the Transformer; final states agree too."""
     name = "layer 2" if form == "minigpt" else "h"
     decoder = network(form).decoder().clamped([Clamp(name, 1, 0.25)] if clamped else [])
     trace, output = decoder.read(IDS), decoder.prefill([])
@@ -170,7 +163,7 @@ def test_reading_at_once_in_pieces_and_by_steps_agree(form: str, clamped: bool):
 
 @pytest.mark.parametrize(("form", "name"), CASES)
 def test_clamp_at_own_value_changes_nothing(form: str, name: str):
-    """Clamp every unit in turn to its own value for one step."""
+    """Clamp every unit in turn, for one step; the decoder itself stays unchanged."""
     decoder = network(form).decoder()
     before = decoder.prefill(IDS[:7])
     after = decoder.step(IDS[7], before.state)
@@ -179,41 +172,25 @@ def test_clamp_at_own_value_changes_nothing(form: str, name: str):
         np.testing.assert_allclose(same.logits, after.logits, rtol=0, atol=1e-13)
         other = decoder.clamped([Clamp(name, unit, value / 2)]).step(IDS[7], before.state)
         assert np.abs(other.logits - after.logits).max() > 1e-9
+    assert np.array_equal(decoder.step(IDS[7], before.state).logits, after.logits)
 
 
 @settings(max_examples=60)
 @given(st.sampled_from(CASES), st.integers(0, H - 1), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_clamped_text_differs_from_affected_draw_on(case, unit, value, seed):
     form, name = case
-    decoder, manner, n = network(form).decoder(), SamplingSettings(0.7, top_p=0.95), 40
+    decoder, settings, n = network(form).decoder(), SamplingSettings(0.7, top_p=0.95), 40
     clamp, output = Clamp(name, unit, value), decoder.prefill(IDS[:5])
-    free = list(generate(decoder, output, n, manner, UniformStream(seed)))
-    held = list(generate(decoder, output, n, manner, UniformStream(seed), clamps=[clamp]))
-    assert [step.u for step in held] == [step.u for step in free]
-    at = next((i for i in range(n) if free[i].id != held[i].id), n)
-    assert at > 0  # the first is drawn from an output that was computed before
-    if at < n:  # up to there both read the same characters, and the die falls on both sides of an edge
+    free = list(generate(decoder, output, n, settings, UniformStream(seed)))
+    clamped = list(generate(decoder, output, n, settings, UniformStream(seed), clamps=[clamp]))
+    assert [step.u for step in clamped] == [step.u for step in free]
+    at = next((i for i in range(n) if free[i].id != clamped[i].id), n)
+    assert at > 0  # the first draw precedes the clamp
+    if at < n:  # both read the same characters up to there; one draw falls on two sides of a CDF edge
         written = IDS[:5] + [step.id for step in free[:at]]
-        clamped = decoder.clamped([clamp]).read(written[5:], output.state).logits[-1]
-        drawn = [distribution(logits, manner).draw(free[at].u) for logits in (free[at].logits, clamped)]
-        assert drawn == [free[at].id, held[at].id] and drawn[0] != drawn[1]
-
-
-def test_gru_without_gates_sees_last_character_only():
-    decoder = network("gru").decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 0.0)])
-    after_one = decoder.prefill([4])
-    for past in (IDS, [1, 2, 3], [0]):
-        assert np.array_equal(decoder.prefill([*past, 4]).logits, after_one.logits)
-
-
-def test_unclamped_decoder_is_unchanged():
-    for form in FORMS:
-        decoder = network(form).decoder()
-        before = decoder.read(IDS).logits
-        name = "embedding" if form == "minigpt" else "h"
-        assert not np.allclose(decoder.clamped([Clamp(name, 0, 0.9)]).read(IDS).logits, before)
-        assert np.array_equal(decoder.read(IDS).logits, before)
-        assert np.array_equal(decoder.clamped([]).read(IDS).logits, before)
+        logits_at = decoder.clamped([clamp]).read(written[5:], output.state).logits[-1]
+        drawn = [distribution(logits, settings).draw(free[at].u) for logits in (free[at].logits, logits_at)]
+        assert drawn == [free[at].id, clamped[at].id] and drawn[0] != drawn[1]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Compare context use with networks of known memory and with plain loops."""
+"""Context use equals known values of constructed networks, and plain loops."""
 
 import json
 import math
@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from charrnn import context_use as memory
+from charrnn import context_use as context_use_module
 from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.context_use import (
     BATCH,
@@ -26,21 +27,22 @@ from charrnn.context_use import (
 )
 from charrnn.model import CharRNN
 from charrnn.registry import build_model
+from tests.random_weights import randomize
 from tests.small_models import SMALL, VOCAB
 
-V, BACK = 5, 7
+V, DISTANCE = 5, 7
 
 
-def dice(seed: int = 0) -> torch.Generator:
+def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def drawn_text(length: int, size: int, seed: int = 1) -> Tensor:
-    return torch.randint(size, (length,), generator=dice(seed))
+    return torch.randint(size, (length,), generator=generator(seed))
 
 
 def copies_back(n: int, certainty: float = 20.0) -> CharRNN:
-    """A shift register of n blocks: the output copies the character n back."""
+    """Build a shift register of n blocks: the output copies the character n back."""
     model = CharRNN(V, n * V)
     for parameter in model.parameters():
         parameter.data.zero_()
@@ -59,44 +61,46 @@ def without_memory() -> CharRNN:
 
 
 def small(name: str, seed: int = 3):
-    """A small network with drawn weights that uses some context."""
-    model, rng = build_model(SMALL[name], len(VOCAB)), dice(seed)
-    for parameter in model.parameters():
-        parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
-    return model.eval()
+    """A small network with random weights that uses some context."""
+    return randomize(build_model(SMALL[name], len(VOCAB)), 0.3, seed).eval()
+
+
+@torch.no_grad()
+def last_loss(model, ids: Tensor) -> float:
+    """Return the loss of the last character after the others."""
+    return F.cross_entropy(model(ids[None, :-1])[0][0, -1], ids[-1]).item()
 
 
 def test_copying_network_has_effective_context_of_seven():
     pattern = torch.tensor([0, 1, 4, 2, 2, 3, 0])
-    text = pattern.repeat(120)  # what comes is what stood seven back
-    used = context_use(copies_back(BACK), text.tolist(), dice(), longest=20, predictions=256, stretch=128)
-    np.testing.assert_allclose(used.loss_nats[: BACK - 1], math.log(V), atol=1e-6)
-    right = -math.log(math.exp(20) / (math.exp(20) + V - 1))
-    np.testing.assert_allclose(used.loss_nats[BACK - 1 :], right, atol=1e-6)
-    assert used.ecl_chars == used.ecl_share_chars == used.shuffled_ecl_chars == BACK
+    text = pattern.repeat(120)  # each character repeats the one seven back
+    used = context_use(copies_back(DISTANCE), text.tolist(), generator(), longest=20, predictions=256, stretch=128)
+    np.testing.assert_allclose(used.loss_nats[: DISTANCE - 1], math.log(V), atol=1e-6)
+    certain = -math.log(math.exp(20) / (math.exp(20) + V - 1))
+    np.testing.assert_allclose(used.loss_nats[DISTANCE - 1 :], certain, atol=1e-6)
+    assert used.ecl_chars == used.ecl_share_chars == used.shuffled_ecl_chars == DISTANCE
     assert used.excess_error.max() < 1e-6 and used.predictions == 256
-    assert (used.shuffled_excess_nats[: BACK - 1] > math.log(V)).all(), "sure of a character that stands elsewhere"
+    assert (used.shuffled_excess_nats[: DISTANCE - 1] > math.log(V)).all(), "certain of a wrong character"
 
 
 def test_copying_network_feels_replacement_at_seven():
     text = drawn_text(600, V)
-    probe = corruption(copies_back(BACK, certainty=3.0), text.tolist(), dice(), lags=20, positions=64)
+    probe = corruption(copies_back(DISTANCE, certainty=3.0), text.tolist(), generator(), lags=20, positions=64)
     p = np.exp([3.0, 0, 0, 0, 0]) / (math.exp(3) + V - 1)
     q = np.roll(p, 1)
-    by_hand = float((p * np.log(p / q)).sum())
-    expected = np.where(np.arange(1, 21) == BACK, by_hand, 0.0)
+    expected = np.where(np.arange(1, 21) == DISTANCE, (p * np.log(p / q)).sum(), 0.0)
     for curve in (probe.median, probe.low, probe.high, probe.mean):
         np.testing.assert_allclose(curve, expected, atol=1e-12)
-    assert probe.felt_chars == BACK and probe.positions == 64
+    assert probe.felt_chars == DISTANCE and probe.positions == 64
 
 
 def test_memoryless_network_needs_one_character():
     text = drawn_text(900, V).tolist()
-    used = context_use(without_memory(), text, dice(), longest=30, predictions=128)
+    used = context_use(without_memory(), text, generator(), longest=30, predictions=128)
     np.testing.assert_allclose(used.excess_nats, 0, atol=1e-6)
     np.testing.assert_allclose(used.shuffled_excess_nats, 0, atol=1e-6)
     assert used.ecl_chars == used.ecl_share_chars == used.shuffled_ecl_chars == 1
-    probe = corruption(without_memory(), text, dice(), lags=10, positions=32)
+    probe = corruption(without_memory(), text, generator(), lags=10, positions=32)
     assert probe.median[0] > 1e-4 and probe.high[1:].max() < 1e-15 and probe.felt_chars <= 1
 
 
@@ -109,10 +113,7 @@ def test_context_losses_match_separate_texts(name: str):
     for n in (1, 2, 17, longest):
         for place in (0, 1, 44, count - 1):
             target = first + place
-            with torch.no_grad():
-                logits, _ = model(ids[None, target - n : target])
-            expected = -logits[0, -1].log_softmax(-1)[ids[target]].item()
-            assert losses[n - 1, place] == pytest.approx(expected, abs=2e-5)
+            assert losses[n - 1, place] == pytest.approx(last_loss(model, ids[target - n : target + 1]), abs=2e-5)
 
 
 @pytest.mark.parametrize("name", ["gru", "minigpt"])
@@ -120,46 +121,44 @@ def test_shuffled_control_permutes_prefix(name: str, monkeypatch: pytest.MonkeyP
     model, ids = small(name), drawn_text(400, len(VOCAB))
     seen = {}
 
-    def remember(ids: Tensor, starts: Tensor, rng: torch.Generator) -> Tensor:
+    def record(ids: Tensor, starts: Tensor, rng: torch.Generator) -> Tensor:
         prefixes = shuffled_before(ids, starts, rng)
         seen.update(zip(starts.tolist(), prefixes, strict=True))
         return prefixes
 
-    shuffled_before = memory._shuffled_before
-    monkeypatch.setattr(memory, "_shuffled_before", remember)
-    losses = context_losses(model, ids, 250, 20, 30, dice())
+    shuffled_before = context_use_module._shuffled_before
+    monkeypatch.setattr(context_use_module, "_shuffled_before", record)
+    losses = context_losses(model, ids, 250, 20, 30, generator())
     for n, place in ((1, 0), (5, 19), (30, 7)):
         target = 250 + place
         start = target - n
         assert sorted(seen[start].tolist()) == sorted(ids[start - SHUFFLED : start].tolist())
-        with torch.no_grad():
-            logits, _ = model(torch.cat([seen[start], ids[start:target]])[None])
-        expected = -logits[0, -1].log_softmax(-1)[ids[target]].item()
+        expected = last_loss(model, torch.cat([seen[start], ids[start : target + 1]]))
         assert losses[n - 1, place] == pytest.approx(expected, abs=2e-5)
 
 
 @pytest.mark.parametrize("name", list(SMALL))
-def test_corruption_matches_two_texts_by_hand(name: str):
+def test_corruption_matches_two_texts(name: str):
     model, ids = small(name), drawn_text(420, len(VOCAB))
     places, lags = torch.tensor([BEFORE, 200, 399]), 21
-    replaced = random_replacements(ids, ids[places], dice())
+    replaced = random_replacements(ids, ids[places], generator())
     assert (replaced != ids[places]).all()
     nats = corruption_nats(model, ids, places, replaced, lags)
     exact = small(name).double()
     for row, place in enumerate(places.tolist()):
         for k in (1, 2, 9, lags):
-            written = ids[place - BEFORE : place + k].clone()
-            instead = written.clone()
-            instead[BEFORE] = replaced[row]
+            original = ids[place - BEFORE : place + k]
+            changed = original.clone()
+            changed[BEFORE] = replaced[row]
             with torch.no_grad():
-                p, q = (exact(text[None])[0][0, -1].softmax(-1).tolist() for text in (written, instead))
-            by_hand = sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
-            assert nats[row, k - 1].item() == pytest.approx(by_hand, abs=1e-11)
+                p, q = (exact(text[None])[0][0, -1].softmax(-1).tolist() for text in (original, changed))
+            expected = sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+            assert nats[row, k - 1].item() == pytest.approx(expected, abs=1e-11)
 
 
 def test_context_error_is_that_of_batch_means():
     values = np.random.default_rng(0).normal(size=(3, 5 * BATCH))
-    mean, error = memory._mean_and_error(values)
+    mean, error = context_use_module._mean_and_error(values)
     for row in range(3):
         means = [values[row, i * BATCH : (i + 1) * BATCH].mean() for i in range(5)]
         assert mean[row] == pytest.approx(values[row].mean())
@@ -176,44 +175,44 @@ def test_sufficient_context_stays_sufficient(values, level, chars):
 
 def test_replacements_are_drawn_by_frequency():
     ids = torch.tensor([0] * 600 + [1] * 300 + [2] * 100)
-    drawn = random_replacements(ids, torch.zeros(4000, dtype=torch.long), dice())
+    drawn = random_replacements(ids, torch.zeros(4000, dtype=torch.long), generator())
     counts = drawn.bincount(minlength=3).tolist()
     assert counts[0] == 0 and counts[1] / 4000 == pytest.approx(0.75, abs=0.03)
     with pytest.raises(ValueError, match="repeats one character"):
-        random_replacements(torch.zeros(9, dtype=torch.long), torch.zeros(1, dtype=torch.long), dice())
+        random_replacements(torch.zeros(9, dtype=torch.long), torch.zeros(1, dtype=torch.long), generator())
 
 
 def test_context_use_of_short_text_is_refused():
     model = without_memory()
     text = drawn_text(10 + SHUFFLED + BATCH, V).tolist()
-    assert context_use(model, text, dice(), longest=10).predictions == BATCH
+    assert context_use(model, text, generator(), longest=10).predictions == BATCH
     with pytest.raises(ValueError, match=f"give {10 + SHUFFLED + BATCH} or more"):
-        context_use(model, text[1:], dice(), longest=10)
-    assert corruption(model, text[: BEFORE + 5], dice(), lags=5).positions == 1
+        context_use(model, text[1:], generator(), longest=10)
+    assert corruption(model, text[: BEFORE + 5], generator(), lags=5).positions == 1
     with pytest.raises(ValueError, match=f"give {BEFORE + 5} or more"):
-        corruption(model, text[: BEFORE + 4], dice(), lags=5)
+        corruption(model, text[: BEFORE + 4], generator(), lags=5)
 
 
 def test_memory_record_round_trip():
     text, model = drawn_text(700, len(VOCAB)).tolist(), small("gru")
     used = MemoryUsed(
-        context_use(model, text, dice(), 64, 128, 64), corruption(model, text, dice(), lags=64, positions=20)
+        context_use(model, text, generator(), 64, 128, 64), corruption(model, text, generator(), lags=64, positions=20)
     )
-    kept = json.loads(memory_record(used).as_json())
-    back = memory_from_record(AnalysisRecord.from_json(kept))
-    for one, other in ((used.context, back.context), (used.corruption, back.corruption)):
-        for name, value in vars(one).items():
-            np.testing.assert_allclose(getattr(other, name), value, rtol=1e-5, atol=1e-12)
-    assert kept["facts"]["ecl_chars"] == used.context.ecl_chars == back.context.ecl_chars
-    for table in kept["tables"]:
+    stored = json.loads(memory_record(used).as_json())
+    restored = memory_from_record(AnalysisRecord.from_json(stored))
+    for before, after in ((used.context, restored.context), (used.corruption, restored.corruption)):
+        for name, value in vars(before).items():
+            np.testing.assert_allclose(getattr(after, name), value, rtol=1e-5, atol=1e-12)
+    assert stored["facts"]["ecl_chars"] == used.context.ecl_chars == restored.context.ecl_chars
+    for table in stored["tables"]:
         short = {
             name: dict.fromkeys(columns, [0.5] * (63 if name == table else 64))
-            for name, columns in kept["tables"].items()
+            for name, columns in stored["tables"].items()
         }
         with pytest.raises(RecordError, match=f"{table} has 63 rows: 64 to 8192 are needed"):
-            memory_from_record(AnalysisRecord.from_json(kept | {"tables": short}))
-    kept["tables"]["context"]["excess_error"][3] = -1
+            memory_from_record(AnalysisRecord.from_json(stored | {"tables": short}))
+    stored["tables"]["context"]["excess_error"][3] = -1
     with pytest.raises(RecordError, match="excess_error is -1"):
-        memory_from_record(AnalysisRecord.from_json(kept))
+        memory_from_record(AnalysisRecord.from_json(stored))
     with pytest.raises(RecordError, match="no column loss_nats"):
         memory_from_record(AnalysisRecord())

@@ -1,4 +1,4 @@
-"""The figure of context use matches the records."""
+"""The figure of context use matches its records."""
 
 import math
 from typing import Any
@@ -11,8 +11,8 @@ from charrnn.figures import ContextUseCurve, context_use_figure, describe_contex
 from charrnn.figures.context_use import LOW_CONTEXT, LOW_KL
 
 
-def used(rate: float, longest: int = 256, lags: int = 128) -> MemoryUsed:
-    """Curves that fall by the same factor with each character."""
+def decaying_use(rate: float, longest: int = 256, lags: int = 128) -> MemoryUsed:
+    """Return curves that fall by the same factor with each character."""
     n, k = np.arange(1, longest + 1), np.arange(1, lags + 1)
     excess = 2.0 * (rate**n - rate**longest)
     error = 0.01 * excess
@@ -24,7 +24,7 @@ def used(rate: float, longest: int = 256, lags: int = 128) -> MemoryUsed:
 
 def curves(*rates: float) -> list[ContextUseCurve]:
     lines = strokes([f"net {i}" for i in range(len(rates))])
-    return [ContextUseCurve(name, used(rate), lines[name]) for rate, name in zip(rates, lines, strict=True)]
+    return [ContextUseCurve(name, decaying_use(rate), lines[name]) for rate, name in zip(rates, lines, strict=True)]
 
 
 @pytest.mark.parametrize("width", [358, 900])
@@ -32,12 +32,13 @@ def test_memory_figure_matches_curves(width):
     drawn = curves(0.5, 0.8, 0.93, 0.97)
     figure: Any = context_use_figure(drawn, width, drawn[1])
     for curve in drawn:
-        above, below = [trace for trace in figure.data if trace.name == curve.title]
-        assert (above.xaxis, above.yaxis, below.xaxis, below.yaxis) == ("x", "y", "x2", "y2")
+        context_trace, corruption_trace = [trace for trace in figure.data if trace.name == curve.title]
+        traces = context_trace, corruption_trace
+        assert [(trace.xaxis, trace.yaxis) for trace in traces] == [("x", "y"), ("x2", "y2")]
         context, probe = curve.used.context, curve.used.corruption
-        assert list(above.x) == list(range(1, 257)) and list(below.x) == list(range(1, 129))
-        assert list(above.y) == [y if y >= LOW_CONTEXT else None for y in context.excess_nats]
-        assert list(below.y) == [y if y >= LOW_KL else None for y in probe.median]
+        assert list(context_trace.x) == list(range(1, 257)) and list(corruption_trace.x) == list(range(1, 129))
+        assert list(context_trace.y) == [y if y >= LOW_CONTEXT else None for y in context.excess_nats]
+        assert list(corruption_trace.y) == [y if y >= LOW_KL else None for y in probe.median]
     (control,) = [trace for trace in figure.data if "shuffled prefix" in (trace.name or "")]
     assert control.name.startswith("net 1,") and control.y[4] == pytest.approx(
         1.5 * drawn[1].used.context.excess_nats[4]
@@ -54,12 +55,12 @@ def test_memory_figure_marks_effective_context():
     chars = [next(n for n in range(1, 257) if 2 * (rate**n - rate**256) <= 0.01) for rate in (0.5, 0.97)]
     points = [(trace.x[0], trace.y[0]) for trace in figure.data if trace.mode == "markers"]
     assert points == [(n, 0.01) for n in chars]
-    assert [trace.name for trace in figure.data if trace.showlegend] == ["net 0", "net 1"]  # once for both panels
-    felt = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
-    said = describe_context_use(drawn, ["a text", "a text"])
-    assert f"Effective context, in characters: net 0 {chars[0]}; net 1 {chars[1]}." in said
-    assert felt[1] == 128 and f"for as long: net 0 {felt[0]}; net 1 more than 128." in said
-    assert "Measured on a text, 4,096 predictions." in said
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["net 0", "net 1"]  # one entry for both panels
+    influence = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
+    description = describe_context_use(drawn, ["a text", "a text"])
+    assert f"Effective context, in characters: net 0 {chars[0]}; net 1 {chars[1]}." in description
+    assert influence[1] == 128 and f"for as long: net 0 {influence[0]}; net 1 more than 128." in description
+    assert "Measured on a text, 4,096 predictions." in description
 
 
 def test_memory_figure_without_models_is_empty():

@@ -1,6 +1,9 @@
+"""The corpus: reading texts, splitting them, and downloading Tiny Shakespeare."""
+
 import gzip
 import hashlib
 import http.server
+import itertools
 import socket
 import threading
 import time
@@ -29,35 +32,27 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
 
 
-def serve(answer):
-    """Start a loopback server that answers GET by answer(handler); its address."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            answer(self)
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}/input.txt", server
-
-
 @pytest.fixture
 def server():
+    """Serve a body (bytes, or chunks without a length) on loopback; return its address."""
     servers = []
 
-    def start(body, announce=None):
-        def answer(handler):
-            handler.send_response(200)
-            handler.send_header("Content-Length", str(announce or len(body)))
-            handler.end_headers()
-            handler.wfile.write(body)
+    def start(body, announced=None):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                if isinstance(body, bytes):
+                    self.send_header("Content-Length", str(announced or len(body)))
+                self.end_headers()
+                with suppress(OSError):
+                    self.wfile.writelines([body] if isinstance(body, bytes) else body)
 
-        url, running = serve(answer)
-        servers.append(running)
-        return url
+            def log_message(self, *args):
+                pass
+
+        servers.append(http.server.HTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/input.txt"
 
     yield start
     for running in servers:
@@ -91,7 +86,7 @@ def test_byte_order_mark_and_cr_are_removed(tmp_path):
     assert read_text(windows) == read_text(plain) == "One\n\ntwo\nthree\n"
 
 
-OTHER = {
+NOT_TEXT = {
     "gzip": (gzip.compress(b"To be"), "gzip archive: unpack it, as gunzip does, and try again"),
     "zip": (b"PK\x03\x04\x14", "zip archive, or a document"),
     "UTF-16": ("To be".encode("utf-16"), "looks like UTF-16: save it as UTF-8 and try again"),
@@ -105,8 +100,8 @@ OTHER = {
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "is empty"), (b"ab\xff", r"not UTF-8 \(byte 2 is 0xff\)"), (None, "cannot read"), *OTHER.values()],
-    ids=["nothing", "a stray byte", "no file", *OTHER],
+    [(b"", "is empty"), (b"ab\xff", r"not UTF-8 \(byte 2 is 0xff\)"), (None, "cannot read"), *NOT_TEXT.values()],
+    ids=["nothing", "a stray byte", "no file", *NOT_TEXT],
 )
 def test_file_that_is_no_text_is_refused(tmp_path, content, reason):
     path = tmp_path / "text.txt"
@@ -117,12 +112,12 @@ def test_file_that_is_no_text_is_refused(tmp_path, content, reason):
 
 
 def test_text_shorter_than_window_is_refused():
-    wanted = "100 characters, 10 of them to validate on, which takes 11: give 111 or more, or a shorter seq_len"
-    with pytest.raises(CorpusError, match=wanted):
+    reason = "100 characters, 10 of them to validate on, which takes 11: give 111 or more, or a shorter seq_len"
+    with pytest.raises(CorpusError, match=reason):
         Corpus.from_text("ab" * 50).require(11)
     Corpus.from_text("ab" * 50).require(10)
     with pytest.raises(CorpusError, match="20 characters, 2 of them to validate on, which takes 4: give 41 or more$"):
-        Corpus.from_text("ab" * 10).require(2)  # no shorter one helps
+        Corpus.from_text("ab" * 10).require(2)  # a shorter seq_len does not help
     Corpus.from_text("ab" * 20).require(2)
 
 
@@ -169,40 +164,29 @@ def test_wrong_download_is_refused_and_not_cached(server):
 
 
 @pytest.mark.parametrize("limit", ["MAX_BYTES", "MAX_DOWNLOAD_S"])
-def test_endless_download_is_stopped(monkeypatch, limit):
+def test_endless_download_is_stopped(server, monkeypatch, limit):
     monkeypatch.setattr(f"charrnn.corpus.{limit}", 0.3)
-
-    def answer(handler):
-        handler.send_response(200)
-        handler.end_headers()
-        with suppress(OSError):
-            while True:
-                handler.wfile.write(b"a" * 100)
-                time.sleep(0.01)
-
-    url, running = serve(answer)
+    chunks = (time.sleep(0.01) or b"a" * 100 for _ in itertools.count())
     with pytest.raises(CorpusError, match="cannot download Tiny Shakespeare .*--data"):
-        tiny_shakespeare(url=url)
-    running.shutdown()
-    running.server_close()
+        tiny_shakespeare(url=server(chunks))
 
 
 def test_truncated_download_is_refused(server):
     with pytest.raises(CorpusError):
-        tiny_shakespeare(url=server(b"half", announce=8))
+        tiny_shakespeare(url=server(b"half", announced=8))
     assert not cache_path().exists()
 
 
 def test_answer_that_is_not_http_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def babble():
+        def answer():
             connection, _ = listening.accept()
-            connection.recv(1000)
-            connection.sendall(b"hello there\r\n")
-            connection.close()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"hello there\r\n")
 
-        thread = threading.Thread(target=babble)
+        thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(CorpusError, match="cannot download"):
             tiny_shakespeare(url=f"http://127.0.0.1:{listening.getsockname()[1]}/input.txt")

@@ -1,4 +1,4 @@
-"""Files and flags named in deploy/ exist; the container runs unprivileged."""
+"""Files and flags named in deploy/ exist; the container runs without privileges."""
 
 import json
 import os
@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 from torch.distributed import run
@@ -17,11 +16,11 @@ from charrnn import hub
 from charrnn.commands import app, publish, sweep, train_flags
 from charrnn.ui.server.middleware import TEXT_CALL
 from charrnn.ui.server.request_body import MAX_BYTES
+from tests.cli import ROOT
 from tests.fake_hub import TOKEN
 
 pytestmark = pytest.mark.process
 
-ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
 LINES = [line for line in re.sub(r"\\\n\s*", " ", DOCKERFILE).splitlines() if line and not line.startswith("#")]
 
@@ -43,7 +42,7 @@ def test_container_serves_as_user_on_its_port():
     assert instructions("USER") == ["lab"] and order.index("USER") < order.index("CMD")
     assert "--uid 1000 lab" in DOCKERFILE
     (command,) = instructions("CMD")
-    words = as_words(command)
+    words = json.loads(command)
     options = app.parse(words[2:])
     assert words[:2] == ["python", "app.py"] and (options.host, options.port) == ("0.0.0.0", 7860)
     assert instructions("EXPOSE") == ["7860"]
@@ -68,8 +67,8 @@ def test_nginx_balances_calls():
 
 def test_health_check_fails_without_server():
     (check,) = instructions("HEALTHCHECK")
-    words = as_words(check.partition("CMD ")[2])
-    code = words[2].replace("7860", "9")  # nobody listens on the port for discarding
+    words = json.loads(check.partition("CMD ")[2])
+    code = words[2].replace("7860", "9")  # no server listens on the discard port
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode != 0
 
 
@@ -87,42 +86,40 @@ DOCUMENTS = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name 
 DOCUMENTS = DOCUMENTS.replace("\\\n", " ")
 
 
-def lines_of_readme(beginning: str) -> list[str]:
+def document_lines(beginning: str) -> list[str]:
     return [line for line in DOCUMENTS.splitlines() if line.startswith(beginning)]
 
 
 def test_documented_torchrun_lines_parse():
-    lines = [shlex.split(line, comments=True) for line in lines_of_readme("torchrun ")]
+    lines = [shlex.split(line, comments=True) for line in document_lines("torchrun ")]
     parsed = [run.get_args_parser().parse_args(words[1:]) for words in lines]
-    assert [(one.training_script, one.nnodes, one.standalone) for one in parsed] == [
+    assert [(options.training_script, options.nnodes, options.standalone) for options in parsed] == [
         ("scripts/train.py", "1:1", True),
         ("scripts/sweep.py", "1:1", True),
         ("scripts/train.py", "2", False),
     ]
-    everything, grid, machines = (one.training_script_args for one in parsed)
-    assert train_flags.parse(everything).all and train_flags.parse(machines).all
+    all_recipes, grid, machines = (options.training_script_args for options in parsed)
+    assert train_flags.parse(all_recipes).all and train_flags.parse(machines).all
     assert len(sweep.runs_of(sweep.parse(grid))) == 12
 
 
 def test_documented_hub_job_is_accepted():
-    (line,) = lines_of_readme("hf jobs run ")
-    environment = os.environ | {
-        "HF_ENDPOINT": "http://127.0.0.1:9",
-        "HF_TOKEN": TOKEN,
-        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-    }
+    (line,) = document_lines("hf jobs run ")
+    settings = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_UPDATE_CHECK": "1"}
     python = shlex.quote(sys.executable)
     command = line.replace("hf jobs run", f"{python} -m huggingface_hub.cli.hf jobs run --dry-run")
-    told = subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=os.environ | settings, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
     for fact in ("cpu-performance", "6h", "NAME=owner/name", "HF_TOKEN=***", "scripts/train.py --all"):
-        assert fact in told.stdout, fact
-    assert TOKEN not in told.stdout + told.stderr
+        assert fact in result.stdout, fact
+    assert TOKEN not in result.stdout + result.stderr
 
 
 def test_slurm_nodes_share_runs(tmp_path):
     """Run the script with a fake srun that starts two nodes on this machine."""
-    (line,) = lines_of_readme("sbatch ")
+    (line,) = document_lines("sbatch ")
     words = shlex.split(line, comments=True)
     assert (
         words[1:6] == ["--nodes", "4", "--cpus-per-task", "8", "deploy/slurm.sh"] and train_flags.parse(words[7:]).all
@@ -146,21 +143,16 @@ def test_slurm_nodes_share_runs(tmp_path):
         capture_output=True,
         text=True,
     )
-    begun = [line for line in done.stdout.splitlines() if line.endswith(": starts")]
-    assert len(begun) == len(set(begun)) == 2, done.stderr
+    starts = [line for line in done.stdout.splitlines() if line.endswith(": starts")]
+    assert len(starts) == len(set(starts)) == 2, done.stderr
     table = done.stdout.splitlines()[-3:]
     assert table[0].startswith("configuration ") and done.stdout.count("configuration ") == 1
     assert {row.split()[0] for row in table[1:]} == {"rnn", "gru"}
 
 
 def test_slurm_job_without_cpus_is_refused():
-    known = {name: value for name, value in os.environ.items() if name != "SLURM_CPUS_PER_TASK"}
+    others = {name: value for name, value in os.environ.items() if name != "SLURM_CPUS_PER_TASK"}
     done = subprocess.run(
-        ["bash", "deploy/slurm.sh"], cwd=ROOT, env=known | {"SLURM_JOB_ID": "1"}, capture_output=True, text=True
+        ["bash", "deploy/slurm.sh"], cwd=ROOT, env=others | {"SLURM_JOB_ID": "1"}, capture_output=True, text=True
     )
     assert done.returncode != 0 and "SLURM_CPUS_PER_TASK: give --cpus-per-task" in done.stderr
-
-
-def as_words(text: str) -> list[str]:
-    """The words of an instruction in list form."""
-    return json.loads(text)

@@ -1,4 +1,4 @@
-"""README.md and docs/: front matter, commands, flags, endpoints, variables, links, figures and snippets."""
+"""README.md and docs/: commands, flags, endpoints, links, figures and snippets exist."""
 
 import io
 import json
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 import torch
@@ -27,9 +26,8 @@ from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.vocab import Vocab
-from tests.cli import run_main
+from tests.cli import ROOT, run_main
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
     path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,7 +39,7 @@ FRONT_MATTER = yaml.safe_load(README.split("---")[1])
 # https://huggingface.co/docs/hub/spaces-config-reference
 SPACE_KEYS = {"title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file", "license"}
 SPACE_KEYS |= {"short_description", "pinned", "thumbnail", "models", "datasets", "tags", "header", "fullWidth"}
-COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+COLORS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
 def blocks(language: str) -> list[str]:
@@ -49,14 +47,14 @@ def blocks(language: str) -> list[str]:
 
 
 def commands(script: str) -> list[list[str]]:
-    """The arguments of every documented command that runs this script."""
+    """Return the arguments of every documented command that runs this script."""
     lines = [line for language in ("bash", "powershell") for text in blocks(language) for line in text.splitlines()]
     found = [shlex.split(line, comments=True) for line in lines if f"{script} " in f"{line} "]
     return [words[words.index(script) + 1 :] for words in found if script in words]
 
 
 def executed(snippet: str) -> str:
-    """The output of a Python snippet."""
+    """Run a Python snippet; return its output."""
     with redirect_stdout(io.StringIO()) as out:
         exec(snippet, {})
     return out.getvalue()
@@ -64,7 +62,7 @@ def executed(snippet: str) -> str:
 
 @cache
 def flags_of(script: str, *verb: str) -> set[str]:
-    """The flags that the command's own help names."""
+    """Return the flags in the help of a command."""
     (module,) = re.findall(r'run_module\("(charrnn[\w.]+)"\)', (ROOT / script).read_text(encoding="utf-8"))
     with redirect_stdout(io.StringIO()) as out, pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(sys, "argv", [script, *verb, "--help"])
@@ -76,13 +74,10 @@ def test_space_front_matter_is_valid():
     assert README.startswith("---\n")
     assert set(FRONT_MATTER) <= SPACE_KEYS
     assert FRONT_MATTER["sdk"] == "gradio" and FRONT_MATTER["license"] == "mit"
-    assert {FRONT_MATTER["colorFrom"], FRONT_MATTER["colorTo"]} <= COLOURS
+    assert {FRONT_MATTER["colorFrom"], FRONT_MATTER["colorTo"]} <= COLORS
     assert 0 < len(FRONT_MATTER["short_description"]) <= 60
     assert (ROOT / FRONT_MATTER["app_file"]).is_file()
     assert tuple(map(int, FRONT_MATTER["python_version"].split("."))) >= (3, 11), "numpy has no older wheel"
-
-
-def test_space_gradio_version_is_pinned_one():
     pins = dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().split())
     assert FRONT_MATTER["sdk_version"] == pins["gradio"]
 
@@ -128,10 +123,6 @@ def test_link_parameters_are_documented():
     assert written <= documented and "there is no setting" not in problems
 
 
-def test_readme_fits_one_screen():
-    assert len(README.splitlines()) <= 150
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_pictures_exist(page):
     folder = ROOT if page == "README.md" else ROOT / "docs"
@@ -166,7 +157,7 @@ def test_table_section_is_replaced_or_refused():
 @pytest.mark.parametrize("verb", BENCHES)
 def test_benchmarks_were_run_with_defaults(verb):
     record = json.loads((ROOT / "docs" / f"bench_{verb}.json").read_text(encoding="utf-8"))
-    defaults = json.loads(json.dumps(vars(run_bench.parser().parse_args([verb]))))  # lists, as a record has them
+    defaults = json.loads(json.dumps(vars(run_bench.parser().parse_args([verb]))))  # with lists for tuples
     assert {key: record[key] for key in defaults if key not in ("json", "threads")} == {
         key: value for key, value in defaults.items() if key not in ("json", "threads")
     }
@@ -180,32 +171,30 @@ def test_study_was_run_with_defaults(part):
 
 
 @pytest.fixture(scope="module")
-def from_the_command_line() -> str:
+def command_line_output() -> str:
     (arguments,) = [words for words in commands("scripts/sample.py") if "--prompt" in words]
     with redirect_stdout(io.StringIO()) as out:
         assert sample.main(arguments) == 0
     return out.getvalue()
 
 
-def test_python_snippet_matches_command_line(from_the_command_line):
+def test_python_snippet_matches_command_line(command_line_output):
     (snippet,) = [text for text in blocks("python") if "generate" in text]
-    assert executed(snippet) == from_the_command_line
+    assert executed(snippet) == command_line_output
 
 
 def test_clamp_snippet_matches_package():
     (snippet,) = [text for text in blocks("python") if ".clamped(" in text]
     trained = load(ROOT / "checkpoints" / "lstm")
     clamps = [*(Clamp("f", unit, 1.0) for unit in range(256)), Clamp("c", 91, 1.5)]
-    assert (
-        executed(snippet)
-        == f"{trained.model.decoder().clamped(clamps).prefill(trained.vocab.encode('ROMEO:')).logits}\n"
-    )
+    expected = trained.model.decoder().clamped(clamps).prefill(trained.vocab.encode("ROMEO:"))
+    assert executed(snippet) == f"{expected.logits}\n"
 
 
-def test_units_snippet_prints_kept_units():
+def test_units_snippet_prints_stored_units():
     (snippet,) = [text for text in blocks("python") if "leaderboards_from_record" in text]
-    kept = json.loads((ROOT / "checkpoints/lstm/analyses.json").read_text(encoding="utf-8"))["sections"]["units"]
-    best = kept["tables"]["best"]
+    stored = json.loads((ROOT / "checkpoints/lstm/analyses.json").read_text(encoding="utf-8"))["sections"]["units"]
+    best = stored["tables"]["best"]
     rows = zip(*(best[column] for column in ("view", "concept", "unit", "held_out", "percentile")), strict=True)
     expected = [
         f"{concept} {unit} {held_out} {float(untrained)} "
@@ -231,13 +220,13 @@ def test_endpoints_are_documented(address):
     assert "/write" in names and {name for name in names if name not in PAGES["api.md"]} == set()
 
 
-def test_client_snippet_matches_command_line(address, from_the_command_line):
+def test_client_snippet_matches_command_line(address, command_line_output):
     (snippet,) = [text for text in blocks("python") if "gradio_client" in text]
-    assert executed(snippet.replace("http://127.0.0.1:7860", address)) == from_the_command_line
+    assert executed(snippet.replace("http://127.0.0.1:7860", address)) == command_line_output
 
 
 def test_lab_solution_is_converted_and_loads(tmp_path, monkeypatch, capsys):
-    """The lines of docs/api.md, on a state dict saved as the lab's readers save it."""
+    """Run the lines of docs/api.md on a state dict of the lab's solution."""
     text = "To be, or not to be: that is the question."
     (tmp_path / "input.txt").write_text(text)
     solution = run_bench.PlainCharRNN(len(Vocab.from_text(text)), 8)

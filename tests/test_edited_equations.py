@@ -1,7 +1,7 @@
 """
-An edit of the equations counts: in training, in every analysis, in what is written; or it is refused by name.
+An edit of the equations changes training, analyses and sampling, or is refused.
 
-Each edit is made in the source of a copy of the package, which is then imported in the package's place.
+Each edit changes the source of a copy of the package, which is imported in place of the package.
 """
 
 import importlib
@@ -9,7 +9,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,12 +30,12 @@ from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood.self_checks import SharedChecks, self_check_results
 from charrnn.ui.under_the_hood.source_trace import cell_lines
+from tests.cli import ROOT
 from tests.node import node_json
 from tests.small_models import save_all
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[1]
 TEXT = "".join(chr(97 + (7 * i * i + i // 3) % 11) for i in range(900))
 IDS = [(7 * i * i + i // 3) % 11 for i in range(70)]
 H = 8
@@ -50,14 +50,18 @@ ATTENTION = "F.scaled_dot_product_attention(block, keys, values, "
 
 @dataclass(frozen=True)
 class Edit:
-    """What is put in place of what, in one file, and the network that it is an edit of."""
+    """Replacements in one source file, and the network whose equations they change."""
 
     name: str
     cell: str
     changes: Mapping[str, str]
     file: str = "cells.py"
     layer_norm: bool = False
-    held: str = ""  # what can be clamped: names of one letter
+    more: str = ""  # additional activations, one letter each
+
+    @property
+    def clampable(self) -> str:
+        return {"rnn": "h", "gru": "hrzn", "lstm": "hcifgo"}[self.cell] + self.more
 
     @property
     def config(self) -> dict[str, Any]:
@@ -67,15 +71,10 @@ class Edit:
 
 
 EDITS = [
-    Edit("sigmoid for tanh", "rnn", {VANILLA: VANILLA.replace("tanh", "sigmoid")}, held="h"),
-    Edit("relu", "rnn", {VANILLA: "h = torch.relu(from_input + from_state)"}, held="h"),
-    Edit("softplus", "rnn", {VANILLA: "h = nn.functional.softplus(from_input + from_state) - 0.7"}, held="h"),
-    Edit(
-        "a mask",
-        "rnn",
-        {VANILLA: f"{VANILLA}\n        h = torch.where(from_input.abs() < 0.2, state.h, h)"},
-        held="h",
-    ),
+    Edit("sigmoid for tanh", "rnn", {VANILLA: VANILLA.replace("tanh", "sigmoid")}),
+    Edit("relu", "rnn", {VANILLA: "h = torch.relu(from_input + from_state)"}),
+    Edit("softplus", "rnn", {VANILLA: "h = nn.functional.softplus(from_input + from_state) - 0.7"}),
+    Edit("a mask", "rnn", {VANILLA: f"{VANILLA}\n        h = torch.where(from_input.abs() < 0.2, state.h, h)"}),
     Edit(
         "an einsum and a mean",
         "rnn",
@@ -83,7 +82,6 @@ EDITS = [
             VANILLA: "mixed = torch.einsum('bi,ji->bj', state.h, self.W_hh.weight) + self.W_hh.bias\n"
             "        h = tanh(from_input + mixed - mixed.mean(dim=-1, keepdim=True))"
         },
-        held="h",
     ),
     Edit(
         "a sum in place, over halves put together",
@@ -92,16 +90,14 @@ EDITS = [
             VANILLA: "low, high = (from_input + from_state).chunk(2, dim=-1)\n"
             "        h = torch.cat([tanh(low), high.sigmoid()], dim=-1)\n        h += 0.1 * state.h.roll(1, -1)"
         },
-        held="h",
     ),
-    Edit("a residual connection", "rnn", {VANILLA: f"{VANILLA} + 0.3 * state.h"}, held="h"),
-    Edit("no bias", "rnn", {"hidden_dim, bias=True)": "hidden_dim, bias=False)"}, held="h"),
-    Edit("a clamp far out", "rnn", {"from_input + from_state": "(from_input + from_state).clip(-4, 4)"}, held="h"),
+    Edit("a residual connection", "rnn", {VANILLA: f"{VANILLA} + 0.3 * state.h"}),
+    Edit("no bias", "rnn", {"hidden_dim, bias=True)": "hidden_dim, bias=False)"}),
+    Edit("a wide clamp", "rnn", {"from_input + from_state": "(from_input + from_state).clip(-4, 4)"}),
     Edit(
         "a scaled recurrent term, in forward",
         "gru",
         {"self.W_hh(state.h), state)[0]": "0.5 * self.W_hh(state.h), state)[0]"},
-        held="hrzn",
     ),
     Edit(
         "another initial state",
@@ -125,26 +121,20 @@ EDITS = [
             VANILLA: "m = 0.9 * state.m + 0.1 * tanh(from_input)\n        h = tanh(from_input + from_state - m)",
             "return HiddenState(h), NoGates()": "return HiddenState(h, m), NoGates()",
         },
-        held="hm",
+        more="m",
     ),
-    Edit("layer norm with another eps", "rnn", {"EPS = 1e-5": "EPS = 1e-2"}, layer_norm=True, held="h"),
+    Edit("layer norm with another eps", "rnn", {"EPS = 1e-5": "EPS = 1e-2"}, layer_norm=True),
     Edit(
         "layer norm with another variance",
         "lstm",
         {'tanh(norm["c"](c))': 'tanh(norm["c"](c) * (1 - 1 / c.shape[-1]) ** 0.5)'},
         layer_norm=True,
-        held="hcifgo",
     ),
-    Edit("coupled gates", "lstm", {'f = sigmoid(norm["f"](f))': "f = 1 - i"}, held="hcifgo"),
-    Edit("gates in another order", "lstm", {"i, f, g, o = split": "f, i, g, o = split"}, held="hcifgo"),
-    Edit("c kept within bounds", "lstm", {CARRIED: f"{CARRIED}\n        c = c.clip(-0.2, 0.2)"}, held="hcifgo"),
-    Edit(
-        "a candidate of 0..1",
-        "lstm",
-        {'g = tanh(norm["g"](g))': 'g = sigmoid(norm["g"](g))'},
-        held="hcifgo",
-    ),
-    Edit("c shown through a sigmoid", "lstm", {'tanh(norm["c"](c))': "sigmoid(c)"}, held="hcifgo"),
+    Edit("coupled gates", "lstm", {'f = sigmoid(norm["f"](f))': "f = 1 - i"}),
+    Edit("gates in another order", "lstm", {"i, f, g, o = split": "f, i, g, o = split"}),
+    Edit("a bounded cell state", "lstm", {CARRIED: f"{CARRIED}\n        c = c.clip(-0.2, 0.2)"}),
+    Edit("a candidate of 0..1", "lstm", {'g = tanh(norm["g"](g))': 'g = sigmoid(norm["g"](g))'}),
+    Edit("c shown through a sigmoid", "lstm", {'tanh(norm["c"](c))': "sigmoid(c)"}),
     Edit(
         "another gate",
         "lstm",
@@ -158,7 +148,6 @@ EDITS = [
             'h = o * tanh(norm["c"](c))': 'h = o * tanh(norm["c"](c)) + p * state.h',
             "LSTMGates(i, f, g, o)": "LSTMGates(i, f, g, o, p)",
         },
-        held="hcifgo",
     ),
     Edit(
         "another parameter",
@@ -167,14 +156,11 @@ EDITS = [
             LAYER_NORM: f"{LAYER_NORM}        self.alpha = nn.Parameter(torch.full((hidden_dim,), 0.5))\n",
             MIXED: "h = (1 - z) * n + z * state.h * self.alpha",
         },
-        held="hrzn",
     ),
     Edit("another activation by name", "minigpt", {"return F.gelu(x)": "return F.silu(x)"}, "minigpt/equations.py"),
     Edit("another activation", "minigpt", {"gelu(block.mlp_in": "torch.relu(block.mlp_in"}, "minigpt/equations.py"),
     Edit("another scale of attention", "minigpt", {ATTENTION: f"{ATTENTION}scale=0.1, "}, "minigpt/equations.py"),
-    Edit(
-        "the second half only added", "minigpt", {"x = x + dropout(": "x = 0.5 * x + dropout("}, "minigpt/equations.py"
-    ),
+    Edit("half of each block", "minigpt", {"x = x + dropout(": "x = 0.5 * x + dropout("}, "minigpt/equations.py"),
     Edit(
         "other logits",
         "minigpt",
@@ -190,36 +176,54 @@ every = pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
 Import = Callable[[str], Any]
 
 
-@contextmanager
-def edited(root: Path, edit: Edit) -> Iterator[Import]:
-    """The package with this edit in its source: what imports its modules."""
-    for folder in ("charrnn", "scripts"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "ui"))
+def copy_package(root: Path, edit: Edit) -> None:
+    """Copy the package below a folder, and edit the copy."""
+    shutil.copytree(ROOT / "charrnn", root / "charrnn", ignore=shutil.ignore_patterns("__pycache__", "ui"))
     path = root / "charrnn" / edit.file
     source = path.read_text(encoding="utf-8")
     for old, new in edit.changes.items():
         assert old in source, old
         source = source.replace(old, new)
     path.write_text(source, encoding="utf-8")
-    own = {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in ("charrnn", "scripts")}
-    sys.path.insert(0, str(root))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(root))
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("charrnn", "scripts")]:
-            del sys.modules[name]
-        sys.modules.update(own)
+
+
+def take_modules() -> dict[str, Any]:
+    """Remove the package's modules from those imported; return them."""
+    return {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] == "charrnn"}
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Edit], AbstractContextManager[Import]]:
+    """Return a context that imports an edited copy, once, in place of the package."""
+    copies: dict[str, tuple[Path, dict[str, Any]]] = {}
+
+    @contextmanager
+    def in_place(edit: Edit) -> Iterator[Import]:
+        if edit.name not in copies:
+            copies[edit.name] = tmp_path_factory.mktemp("package"), {}
+            copy_package(copies[edit.name][0], edit)
+        root, modules = copies[edit.name]
+        original = take_modules()
+        sys.modules.update(modules)
+        sys.path.insert(0, str(root))
+        try:
+            yield importlib.import_module
+        finally:
+            sys.path.remove(str(root))
+            modules.update(take_modules())
+            sys.modules.update(original)
+
+    return in_place
 
 
 @pytest.fixture
-def package(edit: Edit, tmp_path: Path) -> Iterator[Import]:
-    with edited(tmp_path, edit) as imported:
+def package(edit: Edit, edited: Any) -> Iterator[Import]:
+    with edited(edit) as imported:
         yield imported
 
 
 def network(package: Import, edit: Edit) -> Any:
-    """One with drawn weights, in float64."""
+    """A network in float64 with random weights."""
     model = package("charrnn.registry").build_model(edit.config, 11).double().eval()
     rng = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -231,14 +235,14 @@ def network(package: Import, edit: Edit) -> Any:
 # ------------------------------------------------------------------------------------------------ training
 
 
-def trained(package: Import, edit: Edit, plainly: bool) -> tuple[list[float], list[torch.Tensor]]:
-    """The losses of 30 updates in float64, and the weights they lead to; plainly: autograd through `forward`."""
+def trained(package: Import, edit: Edit, plain: bool) -> tuple[list[float], list[torch.Tensor]]:
+    """Losses and weights of 30 updates in float64; `plain`: autograd through `forward`."""
     Recipe, Training = (getattr(package("charrnn.training"), name) for name in ("Recipe", "Training"))
     config = {"cell": edit.cell, "hidden_dim": H, "layer_norm": edit.layer_norm}
     recipe = Recipe(**config, steps=30, batch=3, seq_len=12, learning_rate=0.02, stateful=edit.cell != "minigpt")
     run = Training(package("charrnn.corpus").Corpus.from_text(TEXT), recipe, seed=1)
     run.model.double()
-    if plainly:
+    if plain:
         run.model.fast_forward = lambda ids, state=None, rng=None: run.model.forward(ids, state)
     losses = []
     for _ in range(recipe.steps):
@@ -250,23 +254,23 @@ def trained(package: Import, edit: Edit, plainly: bool) -> tuple[list[float], li
 @cache
 def unedited_losses(cell: str, layer_norm: bool) -> list[float]:
     edit = Edit("", cell, {}, layer_norm=layer_norm)
-    return trained(importlib.import_module, edit, plainly=False)[0]
+    return trained(importlib.import_module, edit, plain=False)[0]
 
 
 @every
-def test_training_learns_what_the_edited_forward_says(edit: Edit, tmp_path: Path):
+def test_training_follows_edited_forward(edit: Edit, edited: Any):
     before = unedited_losses(edit.cell, edit.layer_norm)
-    with edited(tmp_path, edit) as package:
-        losses, weights = trained(package, edit, plainly=False)
-        expected_losses, expected = trained(package, edit, plainly=True)
-    assert max(abs(a - b) for a, b in zip(losses, before, strict=True)) > 1e-8, "the edit is not in it"
+    with edited(edit) as package:
+        losses, weights = trained(package, edit, plain=False)
+        expected_losses, expected = trained(package, edit, plain=True)
+    assert max(abs(a - b) for a, b in zip(losses, before, strict=True)) > 1e-8, "the edit has no effect"
     np.testing.assert_allclose(losses, expected_losses, rtol=0, atol=1e-9)
     for weight, other in zip(weights, expected, strict=True):
         assert torch.allclose(weight, other, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("edit", [edit for edit in EDITS if edit.name == "gates in another order"], ids=["packed"])
-def test_the_gate_that_starts_open_is_the_forget_gate_wherever_it_is_packed(package: Import, edit: Edit):
+def test_forget_gate_starts_open_in_any_gate_order(package: Import, edit: Edit):
     recipes = package("charrnn.training.recipes")
     model = package("charrnn.registry").build_model(edit.config, 11)
     recipes.initialise(model, recipes.RECIPES["lstm"], torch.Generator().manual_seed(0))
@@ -279,14 +283,14 @@ def test_the_gate_that_starts_open_is_the_forget_gate_wherever_it_is_packed(pack
 
 
 def state_after(model: Any, state: Any, x: torch.Tensor) -> Any:
-    """The state that the cell comes to from `state` by reading x (T, E)."""
-    for at in range(len(x)):
-        state = model.cell(x[at : at + 1], state)
+    """Return the state after reading x (T, E) from `state`."""
+    for row in x:
+        state = model.cell(row[None], state)
     return state
 
 
 @recurrent
-def test_the_gradient_is_autograd_through_the_edited_cell(edit: Edit, package: Import):
+def test_gradient_matches_autograd_of_edited_cell(edit: Edit, package: Import):
     flow, model, ids, at, lags = package("charrnn.gradient_flow"), network(package, edit), torch.tensor(IDS), 30, 12
     x, start = model.embed(ids[: at + 1]).detach(), model.cell.initial_state(1)
     norms = []
@@ -300,15 +304,15 @@ def test_the_gradient_is_autograd_through_the_edited_cell(edit: Edit, package: I
     found = flow.norms_by_lag(model, ids, torch.tensor([at]), lags)[:, 0]
     assert torch.allclose(found, torch.stack(norms), rtol=1e-9, atol=1e-14)
     slopes = flow.input_saliency(model, ids, torch.tensor([at]), lags)[:, 0]
-    moved = x.clone().requires_grad_()
-    logit = model.head(state_after(model, start, moved).h)[0, ids[at + 1]]
-    (d_x,) = torch.autograd.grad(logit, moved)
+    leaf = x.clone().requires_grad_()
+    logit = model.head(state_after(model, start, leaf).h)[0, ids[at + 1]]
+    (d_x,) = torch.autograd.grad(logit, leaf)
     assert torch.allclose(slopes, d_x.norm(dim=1).flip(0)[: lags + 1], rtol=1e-9, atol=1e-14)
 
 
 @recurrent
-def test_a_step_jacobian_is_that_of_the_edited_cell_both_ways_round(edit: Edit, package: Import):
-    flow, steps_room = package("charrnn.gradient_flow"), package("charrnn.gradient_flow.step_jacobian")
+def test_step_jacobian_matches_edited_cell(edit: Edit, package: Import):
+    flow, step_jacobian = package("charrnn.gradient_flow"), package("charrnn.gradient_flow.step_jacobian")
     model, ids, at = network(package, edit), torch.tensor(IDS), 17
     before = [part.detach() for part in state_after(model, model.cell.initial_state(1), model.embed(ids[:at]))]
     State, x = type(model.cell.initial_state(1)), model.embed(ids[at : at + 1]).detach()
@@ -316,26 +320,26 @@ def test_a_step_jacobian_is_that_of_the_edited_cell_both_ways_round(edit: Edit, 
     def step(packed: torch.Tensor) -> torch.Tensor:
         return torch.cat([*model.cell(x, State(*packed[None].split(H, dim=1)))], dim=1)[0]
 
-    here = torch.cat(before, dim=1)[0]
-    moves = torch.eye(len(here), dtype=torch.float64) * 1e-5
-    expected = torch.stack([(step(here + move) - step(here - move)) / 2e-5 for move in moves], dim=1)
+    point = torch.cat(before, dim=1)[0]
+    shifts = torch.eye(len(point), dtype=torch.float64) * 1e-5
+    expected = torch.stack([(step(point + shift) - step(point - shift)) / 2e-5 for shift in shifts], dim=1)
     found = flow.step_jacobians(model, ids, torch.tensor([at]))[0]
     assert (found - expected).norm() <= 1e-6 * expected.norm()
-    v = torch.randn(1, len(here), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    v = torch.randn(1, len(point), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.no_grad():
-        forth = steps_room.Steps(model, ids).jvp(v, torch.tensor([at]))
-    assert torch.allclose(forth[0], found @ v[0], rtol=1e-8, atol=1e-12)
+        product = step_jacobian.Steps(model, ids).jvp(v, torch.tensor([at]))
+    assert torch.allclose(product[0], found @ v[0], rtol=1e-8, atol=1e-12)
     for spectrum in flow.spectra(model):
         assert not (spectrum.bounds and found.norm(2) > spectrum.norm * (1 + 1e-9))
-    lengths = flow.lyapunov_exponents(model, (IDS * 6)[:300], warm_up=16, stretch=32).exponents
-    assert np.isfinite(lengths).all()
+    exponents = flow.lyapunov_exponents(model, (IDS * 6)[:300], warm_up=16, stretch=32).exponents
+    assert np.isfinite(exponents).all()
 
 
 @pytest.mark.parametrize("edit", [edit for edit in EDITS if edit.cell == "minigpt"], ids=lambda edit: edit.name)
-def test_the_gradient_of_an_edited_transformer_is_its_own(edit: Edit, package: Import):
+def test_gradient_of_edited_transformer_matches_differences(edit: Edit, package: Import):
     flow, model, ids, at = package("charrnn.gradient_flow"), network(package, edit), torch.tensor(IDS), 20
     slopes = flow.input_saliency(model, ids, torch.tensor([at]), 3)[:, 0]
-    window, moved = ids[None, at - model.context + 1 : at + 1], []
+    window, differences = ids[None, at - model.context + 1 : at + 1], []
     with torch.no_grad():
         twin = torch.nn.Embedding(11 + 1, H).double()
         twin.weight[:11] = model.embed.weight
@@ -347,15 +351,15 @@ def test_the_gradient_of_an_edited_transformer_is_its_own(edit: Edit, package: I
                 twin.weight[11] = twin.weight[ids[at - 2]]
                 twin.weight[11, axis] += sign * 1e-5
                 ends.append(model(window)[0][0, -1, ids[at + 1]])
-            moved.append((ends[0] - ends[1]) / 2e-5)
-    assert slopes[2].item() == pytest.approx(torch.stack(moved).norm().item(), rel=1e-6)
+            differences.append((ends[0] - ends[1]) / 2e-5)
+    assert slopes[2].item() == pytest.approx(torch.stack(differences).norm().item(), rel=1e-6)
 
 
-# ------------------------------------------------------------------------------------------------ writing
+# ------------------------------------------------------------------------------------------------ sampling
 
 
 @every
-def test_what_is_written_is_drawn_from_the_edited_forward(edit: Edit, package: Import):
+def test_decoder_and_samples_follow_edited_forward(edit: Edit, package: Import):
     model = network(package, edit)
     with torch.no_grad():
         state: Any = None
@@ -394,27 +398,27 @@ def test_page_engine_follows_edited_step(edit: Edit, package: Import, tmp_path: 
 
 
 @recurrent
-def test_a_clamp_holds_what_it_says_or_is_refused_by_name(edit: Edit, package: Import):
+def test_clamp_sets_activation_of_edited_step(edit: Edit, package: Import):
     Clamp = package("charrnn.clamps").Clamp
     decoder = network(package, edit).decoder()
     before = decoder.prefill(IDS[:9]).state
     free = decoder.step(IDS[9], before)
-    assert set(edit.held) <= set(free.activations)
-    for name in edit.held:
+    assert set(edit.clampable) <= set(free.activations)
+    for name in edit.clampable:
         for value in (0.0, 0.5, 1.0):
-            held = decoder.clamped([Clamp(name, 3, value)]).step(IDS[9], before)
-            assert held.activations[name][3] == pytest.approx(value, abs=1e-12)
+            clamped = decoder.clamped([Clamp(name, 3, value)]).step(IDS[9], before)
+            assert clamped.activations[name][3] == pytest.approx(value, abs=1e-12)
         own = float(free.activations[name][3])
         if abs(own) <= 1:
             same = decoder.clamped([Clamp(name, 3, own)]).step(IDS[9], before)
             np.testing.assert_allclose(same.logits, free.logits, rtol=0, atol=1e-10)
     if edit.name == "coupled gates":
-        held = decoder.clamped([Clamp("i", 3, 0.25)]).step(IDS[9], before)
-        assert held.activations["f"][3] == pytest.approx(0.75)
+        clamped = decoder.clamped([Clamp("i", 3, 0.25)]).step(IDS[9], before)
+        assert clamped.activations["f"][3] == pytest.approx(0.75)
 
 
 @every
-def test_the_lines_shown_are_the_edited_ones_with_their_values(edit: Edit, package: Import):
+def test_trace_shows_edited_lines_and_values(edit: Edit, package: Import):
     model = network(package, edit)
     decoder = model.decoder()
     state = decoder.prefill(IDS[:9]).state
@@ -429,7 +433,7 @@ def test_the_lines_shown_are_the_edited_ones_with_their_values(edit: Edit, packa
         assert any(new.partition("\n")[0] in source for new in edit.changes.values() for source in shown)
 
 
-# ------------------------------------------------------------------------------------------------ what is said
+# ------------------------------------------------------------------------------------------------ messages
 
 
 PARAMETER = next(edit for edit in EDITS if edit.name == "another parameter")
@@ -437,7 +441,7 @@ SIGMOID = EDITS[0]
 
 
 def train(package: Import, folder: Path, *flags: str) -> int:
-    """A short run in `folder`/own by the script; its exit code."""
+    """Train shortly in `folder`/own by the script; return the exit code."""
     script, run = package("charrnn.commands.train"), package("charrnn.commands.train_run")
     run.SAMPLE_CHARS = run.PASSAGE_CHARS = 9
     text = folder / "text.txt"
@@ -447,17 +451,17 @@ def train(package: Import, folder: Path, *flags: str) -> int:
 
 
 @pytest.mark.parametrize("edit", [PARAMETER], ids=["another parameter"])
-def test_a_parameter_more_is_kept_and_a_file_without_it_is_refused_by_name(package: Import, edit: Edit, tmp_path: Path):
+def test_added_parameter_is_saved_and_required(package: Import, edit: Edit, tmp_path: Path):
     assert train(package, tmp_path, "--cell", "gru") == 0
     checkpoint = package("charrnn.checkpoint")
     own = checkpoint.load(tmp_path / "own")
-    assert not torch.equal(own.model.cell.alpha, torch.full((8,), 0.5)), "it has not learnt"
+    assert not torch.equal(own.model.cell.alpha, torch.full((8,), 0.5)), "it was not trained"
     with pytest.raises(checkpoint.CheckpointError, match="lacks cell.alpha"):
         checkpoint.load(ROOT / "checkpoints" / "gru")
 
 
 @pytest.mark.parametrize("edit", [SIGMOID], ids=["sigmoid for tanh"])
-def test_training_says_that_it_is_slow_and_kept_analyses_are_put_aside(
+def test_edit_disables_fast_pass_and_stored_analyses(
     package: Import, edit: Edit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert train(package, tmp_path) == 0
@@ -475,42 +479,43 @@ FORMS = [
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(map(str, form.values())))
-def test_the_equations_as_they_stand_take_the_fast_paths_and_say_nothing(form: dict[str, Any]):
+def test_unedited_equations_use_fast_paths_silently(form: dict[str, Any]):
     model = build_model(form | {"hidden_dim": 16}, 7)
     state = torch.get_rng_state()
     for mode in (model.train(), model.eval()):
         assert mode.notices() == [] and mode.edited() == ""
         assert isinstance(getattr(mode.decoder(), "_steps", mode.decoder()), GraphDecoder)
-    assert torch.equal(torch.get_rng_state(), state), "the dice of everyone were thrown"
+    assert torch.equal(torch.get_rng_state(), state), "the global generator was used"
 
 
 @pytest.mark.parametrize("form", FORMS[:-1], ids=lambda form: "-".join(map(str, form.values())))
-def test_both_ways_to_train_leave_out_the_same(form: dict[str, Any]):
+def test_forward_and_fast_pass_share_dropout_masks(form: dict[str, Any]):
     shares = {"dropout": 0.3, "input_dropout": 0.2, "recurrent_dropout": 0.4}
     model: Any = build_model(form | {"hidden_dim": 6}, 7, **shares).double()
     ids = torch.tensor(IDS[:60]).view(20, 3) % 7
-    ways = [way(ids, None, torch.Generator().manual_seed(4))[0] for way in (model.forward, model.bptt_forward)]
-    assert torch.allclose(*ways, rtol=0, atol=1e-12) and not torch.allclose(ways[0], model(ids)[0])
+    outputs = [run(ids, None, torch.Generator().manual_seed(4))[0] for run in (model.forward, model.bptt_forward)]
+    assert torch.allclose(*outputs, rtol=0, atol=1e-12) and not torch.allclose(outputs[0], model(ids)[0])
 
 
-def test_the_page_says_where_an_edit_makes_it_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_page_reports_slow_path_of_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def sigmoid_for_tanh(self: Any, from_input: Any, from_state: Any, state: Any) -> Any:
         return cells.HiddenState(torch.sigmoid(from_input + from_state)), cells.NoGates()
 
     store = Store(save_all(tmp_path))
-    asked = ViewQuery(form={"models": ["rnn"], "text": "To be, or not to be. " * 20}, choice=Choice("rnn", None))
-    *_, before = map(json.loads, curves(store, asked, lambda: True))
+    query = ViewQuery(form={"models": ["rnn"], "text": "To be, or not to be. " * 20}, choice=Choice("rnn", None))
+    *_, before = map(json.loads, curves(store, query, lambda: True))
     assert "is not used" not in before["words"]
     monkeypatch.setattr(cells.VanillaRNNCell, "update", sigmoid_for_tanh)
     store = Store(tmp_path)
     for answers in (
-        curves(store, asked, lambda: True),
-        self_check_results(store, SharedChecks(), asked),
-        cell_lines(store, PrefixCache(), asked),
+        curves(store, query, lambda: True),
+        self_check_results(store, SharedChecks(), query),
+        cell_lines(store, PrefixCache(), query),
     ):
-        *_, told = map(json.loads, answers)
-        assert "The hand-written pass (bptt/) is not used" in told["words"]
-    (answer,) = map(json.loads, self_check_results(store, SharedChecks(), asked))
-    lines = {line["claim"]: line for line in answer["lines"]}
+        *_, last = map(json.loads, answers)
+        assert "The hand-written pass (bptt/) is not used" in last["words"]
+    lines = {
+        line["claim"]: line for line in json.loads(next(self_check_results(store, SharedChecks(), query)))["lines"]
+    }
     assert lines["Backpropagation by hand is autograd"]["holds"] is False
     assert lines["The gradient is the slope of the loss"]["holds"] and lines["A stream is one shot"]["holds"]

@@ -26,7 +26,7 @@ RECIPES = {
 
 
 def write_checkpoint(folder: Path, recipe: Recipe = TINY, claims: Mapping[str, Any] | None = None) -> Path:
-    """A network after three updates, its step 0 kept; `claims` replace what it says of itself, None takes it away."""
+    """Write a network after three updates; `claims` replace metrics, None removes one."""
     training = Training(Corpus.from_text(TEXT), recipe, seed=3)
     training.measure()
     while not training.finished:
@@ -39,16 +39,16 @@ def write_checkpoint(folder: Path, recipe: Recipe = TINY, claims: Mapping[str, A
 
 
 @pytest.fixture
-def typed(capsys, tmp_path):
-    """The script called in this process on the text, with these arguments."""
+def run_evaluate(capsys, tmp_path):
+    """Call the script on the text in this process."""
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
     return lambda *arguments: run_main(capsys, evaluate.main, "--data", path, *arguments)
 
 
-def test_evaluate_confirms_several_checkpoints(tmp_path, typed):
+def test_evaluate_confirms_several_checkpoints(tmp_path, run_evaluate):
     folders = [write_checkpoint(tmp_path / name, recipe) for name, recipe in RECIPES.items()]
-    result = typed(*folders)
+    result = run_evaluate(*folders)
     assert (result.code, result.err) == (0, "")
     head, *rows, chance = result.out.splitlines()
     assert head.split() == list(evaluate.COLUMNS)
@@ -59,10 +59,8 @@ def test_evaluate_confirms_several_checkpoints(tmp_path, typed):
             float, row.removeprefix(folder.name).split()
         )
         metrics = checkpoint.describe(folder).metrics
-        assert (recorded, recorded_cold) == (
-            round(metrics["val_stream_nats"], 4),
-            round(metrics["val_cold_nats"], 4),
-        )
+        expected = [round(metrics[name], 4) for name in ("val_stream_nats", "val_cold_nats")]
+        assert [recorded, recorded_cold] == expected
         assert stream == pytest.approx(recorded, abs=2e-4) and cold == pytest.approx(recorded_cold, abs=2e-4)
         assert bits == pytest.approx(stream / math.log(2), abs=2e-4)
         assert perplexity == pytest.approx(math.exp(stream), rel=2e-4)
@@ -72,50 +70,45 @@ def test_evaluate_confirms_several_checkpoints(tmp_path, typed):
 
 
 @pytest.mark.parametrize("name", ["val_stream_nats", "val_cold_nats"])
-def test_evaluate_notices_one_wrong_claim(tmp_path, typed, name):
-    honest, bold = write_checkpoint(tmp_path / "honest"), write_checkpoint(tmp_path / "bold", claims={name: 1.2})
-    result = typed(bold, honest)
+def test_evaluate_notices_one_wrong_claim(tmp_path, run_evaluate, name):
+    right, wrong = write_checkpoint(tmp_path / "right"), write_checkpoint(tmp_path / "wrong", claims={name: 1.2})
+    result = run_evaluate(wrong, right)
     assert result.code == 1
     assert len(result.err.splitlines()) == 1
-    assert f"{bold} records other losses: val {name.split('_')[1]} by " in result.err
-    assert sum(line.startswith(("honest", "bold")) for line in result.out.splitlines()) == 2
+    assert f"{wrong} records other losses: val {name.split('_')[1]} by " in result.err
+    assert sum(line.startswith(("right", "wrong")) for line in result.out.splitlines()) == 2
 
 
-def test_evaluate_does_not_compare_another_text(tmp_path):
-    found = evaluate.evaluate(write_checkpoint(tmp_path / "honest", claims={"val_stream_nats": 0.1}), TEXT[::-1])
-    assert found.recorded_stream_nats is None and found.recorded_cold_nats is None
-    assert not found.differing
+def test_evaluate_compares_recorded_losses_of_same_text(tmp_path):
+    folder = write_checkpoint(tmp_path / "partial", claims={"val_stream_nats": None, "val_cold_nats": 1.5})
+    same, other = evaluate.evaluate(folder, TEXT), evaluate.evaluate(folder, TEXT[::-1])
+    assert (same.recorded_stream_nats, same.recorded_cold_nats) == (None, 1.5) and same.differing
+    assert (other.recorded_stream_nats, other.recorded_cold_nats) == (None, None) and not other.differing
 
 
-def test_evaluate_ignores_unrecorded_metrics(tmp_path):
-    folder = write_checkpoint(tmp_path / "silent", claims={"val_stream_nats": None, "val_cold_nats": 1.5})
-    found = evaluate.evaluate(folder, TEXT)
-    assert (found.recorded_stream_nats, found.recorded_cold_nats) == (None, 1.5)
-
-
-def test_evaluate_continues_after_bad_folder(tmp_path, typed):
+def test_evaluate_continues_after_bad_folder(tmp_path, run_evaluate):
     good, empty = write_checkpoint(tmp_path / "good"), tmp_path / "empty"
     empty.mkdir()
-    bold = write_checkpoint(tmp_path / "bold", claims={"val_cold_nats": 1.2})
-    result = typed(empty, bold, good)
+    wrong = write_checkpoint(tmp_path / "wrong", claims={"val_cold_nats": 1.2})
+    result = run_evaluate(empty, wrong, good)
     assert result.code == 2
     assert len(result.err.splitlines()) == 2
     assert "cannot read" in result.err.splitlines()[0]
-    assert sum(line.startswith(("good", "bold")) for line in result.out.splitlines()) == 2
+    assert sum(line.startswith(("good", "wrong")) for line in result.out.splitlines()) == 2
 
 
-def test_evaluate_refuses_invalid_recipe(tmp_path, typed):
+def test_evaluate_refuses_invalid_recipe(tmp_path, run_evaluate):
     folder = write_checkpoint(tmp_path / "odd")
     for wrong in ({}, {"batch": "4", "seq_len": 16}, {"batch": 4, "seq_len": 10**9}):
         rewrite_checkpoint(folder, recipe=wrong)
-        result = typed(folder)
+        result = run_evaluate(folder)
         assert (result.code, len(result.err.splitlines())) == (2, 1)
         assert "the recipe in" in result.err
 
 
-def test_evaluate_refuses_unknown_characters(tmp_path, typed):
+def test_evaluate_refuses_unknown_characters(tmp_path, run_evaluate):
     other = tmp_path / "other.txt"
     other.write_text(TEXT + "É")
-    result = typed(write_checkpoint(tmp_path / "honest"), "--data", other)
+    result = run_evaluate(write_checkpoint(tmp_path / "good"), "--data", other)
     assert result.code == 2
     assert "É" in result.err and result.err.count("\n") == 1

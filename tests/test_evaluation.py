@@ -1,4 +1,4 @@
-"""The loss a network learns from and the two it is compared by, each against the plain reading of its protocol."""
+"""The training loss and the two validation losses equal a plain loop over the text."""
 
 import math
 
@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from charrnn.registry import build_model
 from charrnn.training import evaluate_cold, evaluate_stream, evaluation, loss_nats
+from tests.random_weights import randomize
 
 NETWORKS = {
     "rnn": {"cell": "rnn", "hidden_dim": 4},
@@ -19,12 +20,9 @@ every_network = pytest.mark.parametrize("config", NETWORKS.values(), ids=NETWORK
 
 
 def network(config, characters=5):
-    """One that says something: weights far from zero."""
+    """A network with weights far from zero, and its generator."""
     rng = torch.Generator().manual_seed(2)
-    model = build_model(config, characters)
-    for parameter in model.parameters():
-        parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.5)
-    return model, rng
+    return randomize(build_model(config, characters), 0.5, rng), rng
 
 
 @every_network
@@ -39,41 +37,26 @@ def test_loss_matches_forward_and_carries_state(config):
 
 
 @every_network
-def test_stream_loss_matches_one_pass(config):
+@pytest.mark.parametrize(("characters", "streams"), [(1500, 5), (64 * 300, 64)])
+def test_stream_loss_matches_one_pass_in_any_chunks(config, characters, streams, monkeypatch):
     model, rng = network(config)
-    ids, total = torch.randint(5, (1500,), generator=rng), 0.0
-    for row in ids.view(5, 300):  # 1500 // 256 streams
-        logits, _ = model(row[None, :-1])
-        total += F.cross_entropy(logits[0], row[1:], reduction="sum").item()
-    assert evaluate_stream(model, ids) == pytest.approx(total / (5 * 299), rel=1e-5)
-
-
-@every_network
-def test_stream_loss_is_independent_of_chunks(config, monkeypatch):
-    model, rng = network(config)
-    ids = torch.randint(5, (64 * 300,), generator=rng)
+    rows = torch.randint(5, (characters,), generator=rng).view(streams, 300)
     with torch.no_grad():
-        logits, _ = model(ids.view(64, 300)[:, :-1])
-    whole = F.cross_entropy(logits.flatten(0, 1), ids.view(64, 300)[:, 1:].flatten()).item()
-    for chunk in (7, 64, 299, 512):
+        logits, _ = model(rows[:, :-1])
+    whole = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten()).item()
+    for chunk in (7, 64, 299, evaluation.CHUNK):
         monkeypatch.setattr(evaluation, "CHUNK", chunk)
-        assert evaluate_stream(model, ids) == pytest.approx(whole, rel=1e-5)
+        assert evaluate_stream(model, rows.flatten()) == pytest.approx(whole, rel=1e-5)
 
 
 @every_network
-def test_cold_loss_reads_windows_from_zero_state(config):
+def test_cold_loss_reads_windows_from_zero_state(config, monkeypatch):
     model, rng = network(config)
     ids = torch.randint(5, (900,), generator=rng)
     losses = [F.cross_entropy(model(ids[None, i : i + 256])[0][0], ids[i + 1 : i + 257]).item() for i in (0, 256, 512)]
-    assert evaluate_cold(model, ids) == pytest.approx(sum(losses) / 3, rel=1e-5)
-
-
-def test_cold_loss_is_independent_of_batches(monkeypatch):
-    model, rng = network(NETWORKS["gru"])
-    ids = torch.randint(5, (256 * 7 + 1,), generator=rng)
-    whole = evaluate_cold(model, ids)
-    monkeypatch.setattr(evaluation, "COLD_BATCH", 3)
-    assert evaluate_cold(model, ids) == pytest.approx(whole, rel=1e-6)
+    for batch in (evaluation.COLD_BATCH, 2):
+        monkeypatch.setattr(evaluation, "COLD_BATCH", batch)
+        assert evaluate_cold(model, ids) == pytest.approx(sum(losses) / 3, rel=1e-5)
 
 
 def test_evaluation_protocol_matches_published_figures():

@@ -1,4 +1,4 @@
-"""A recorded step computes what its torch module computes, or is refused with the line that cannot be recorded."""
+"""A recorded step equals its torch module, or is refused with its source line."""
 
 import copy
 from collections.abc import Callable
@@ -15,24 +15,23 @@ from torch import Tensor, nn
 from charrnn.clamps import Clamp
 from charrnn.export import GraphDecoder, ModuleDecoder, RecordingError, decoder_of, not_recorded, record, recorded_step
 from charrnn.registry import build_model
+from tests.random_weights import randomize
 from tests.small_models import SMALL
 
 V, H = 7, 6
-OTHER: list[dict[str, Any]] = [*({"context": n} for n in (2, 3, 4, 7)), {"heads": 1}]  # changes of MiniGPT
+MINIGPT_CHANGES: list[dict[str, Any]] = [*({"context": n} for n in (2, 3, 4, 7)), {"heads": 1}]
 
 
 class OneStep(nn.Module):
-    """A network whose state h becomes f(x, h, W), with a head on it."""
+    """A network with the state h = f(x, h, W) and an output layer."""
 
     context = None
 
     def __init__(self, f: Callable[[Tensor, Tensor, Tensor], Tensor]):
         super().__init__()
-        rng = torch.Generator().manual_seed(5)
         self.f, self.embed, self.head = f, nn.Embedding(V, H), nn.Linear(H, V)
         self.W = nn.Parameter(torch.empty(H, H))
-        for parameter in self.parameters():
-            parameter.data.copy_(0.5 * torch.randn(parameter.shape, generator=rng))
+        randomize(self, 0.5, 5)
 
     def initial_output(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
         h = self.W.new_zeros(1, H)
@@ -134,11 +133,11 @@ REFUSED: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], Tensor], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusal_names_operation_and_line(name: str):
-    f, words = REFUSED[name]
+    f, reason = REFUSED[name]
     network = OneStep(f).double()
     with pytest.raises(RecordingError) as refusal:
         record(network)
-    assert words in str(refusal.value)
+    assert reason in str(refusal.value)
     assert f"(test_export.py:{f.__code__.co_firstlineno})" in str(refusal.value)
 
 
@@ -155,7 +154,7 @@ def test_unrecorded_step_runs_in_its_module():
         decoder.clamped([Clamp("h", 0, 0.0)])
 
 
-def test_a_value_baked_into_the_recording_is_found():
+def test_constant_from_outside_is_refused():
     calls = [0.0]
 
     def counts(x: Tensor, h: Tensor, W: Tensor) -> Tensor:
@@ -166,7 +165,7 @@ def test_a_value_baked_into_the_recording_is_found():
         recorded_step(OneStep(counts).double())
 
 
-def test_array_is_not_used_after_a_part_of_it_changed():
+def test_stale_view_is_refused():
     def stale(x: Tensor, h: Tensor, W: Tensor) -> Tensor:
         total = x + h
         left, overlapping = total[:, :4], total[:, 2:]
@@ -179,14 +178,11 @@ def test_array_is_not_used_after_a_part_of_it_changed():
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.sampled_from([*SMALL.values(), *({**SMALL["minigpt"], **more} for more in OTHER)]),
+    st.sampled_from([*SMALL.values(), *({**SMALL["minigpt"], **more} for more in MINIGPT_CHANGES)]),
     st.lists(st.integers(0, V - 1), min_size=1, max_size=40),
 )
 def test_decoder_of_any_network_equals_forward(config: dict[str, Any], ids: list[int]):
-    network = build_model(config, V).double()
-    rng = torch.Generator().manual_seed(len(ids))
-    for parameter in network.parameters():
-        parameter.data.copy_(0.4 * torch.randn(parameter.shape, generator=rng))
+    network = randomize(build_model(config, V).double(), 0.4, len(ids))
     decoder = network.decoder()
     assert not isinstance(decoder, ModuleDecoder), decoder.reason
     with torch.no_grad():
@@ -208,4 +204,4 @@ def test_graph_names_lines_states_and_gates():
     gate = graph.nodes[graph.activations["f"]]
     assert gate.op == "sigmoid" and gate.line.startswith("cells.py:") and gate.shape == (H,)
     assert graph.state["c"].output == graph.activations["c"]
-    assert recorded_step(copy.deepcopy(network)) is graph, "copies share it: it holds no weights"
+    assert recorded_step(copy.deepcopy(network)) is graph, "copies share the graph, which has no weights"

@@ -1,7 +1,7 @@
 """
 Faults in file operations, memory, output and signals during training.
 
-Whatever happens, the old or the new state is there, whole, and going on ends in the same weights.
+After a fault, the old or the new state is complete, and resuming ends in the same weights.
 """
 
 import errno
@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
@@ -24,9 +23,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from charrnn import checkpoint, hub, script_runner
 from charrnn.commands import train, train_run
+from charrnn.corpus import Corpus
 from charrnn.model import CharRNN
-from charrnn.training import Training, trainer
-from tests.cli import run_main
+from charrnn.training import Recipe, Training, trainer
+from tests.cli import interrupted, run_main
 from tests.fault_injection import Killed, faults
 from tests.hub_client import write_checkpoint
 
@@ -38,25 +38,17 @@ ERRORS = [partial(OSError, number, os.strerror(number)) for number in (errno.ENO
 ERRORS += [partial(InterruptedError, errno.EINTR, "interrupted"), KeyboardInterrupt]
 
 
-class Commands(NamedTuple):
-    """What is typed for a folder, and the weights it must end in."""
-
-    start: list[str]
-    again: list[str]
-    digest: str
-
-
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """A folder in memory where there is one: thousands of files are written."""
+    """A temporary folder, in memory if possible: thousands of files are written."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
 
 
 @pytest.fixture
-def typed(capsys, monkeypatch, root):
-    """The script called in this process on a small text; what it measures and writes is not what is tested here."""
+def run_train(capsys, monkeypatch, root):
+    """Call the script in this process on a small text, without evaluation and sampling."""
     monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids: 3.0)
     monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids: 3.0)
     monkeypatch.setattr(train_run, "write_text", lambda training, chars: "text")
@@ -71,7 +63,7 @@ def digest(folder: Path) -> str:
 
 
 def states(folder: Path) -> set[str]:
-    """The model in the folder and its saved steps, by their digests; all of it can be read."""
+    """Read the model in a folder and its saved steps; return their digests."""
     if not (folder / checkpoint.MODEL).exists():
         return set()
     info = checkpoint.describe(folder)
@@ -81,17 +73,17 @@ def states(folder: Path) -> set[str]:
     }
 
 
-def seen_states(typed, monkeypatch, *arguments) -> set[str]:
-    """Every state in which an undisturbed run leaves its folder."""
-    seen, write = set(), checkpoint.save
+def seen_states(run_train, monkeypatch, *arguments) -> set[str]:
+    """Return every state of the folder during an undisturbed run."""
+    seen, save = set(), checkpoint.save
 
-    def look(folder, *those, **more):
-        write(folder, *those, **more)
+    def save_and_read(folder, *args, **kwargs):
+        save(folder, *args, **kwargs)
         seen.update(states(folder))
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save", look)
-        assert typed(*arguments).code == 0
+        patch.setattr(checkpoint, "save", save_and_read)
+        assert run_train(*arguments).code == 0
     return seen
 
 
@@ -101,48 +93,43 @@ def start_from(before: Path | None, out: Path) -> None:
         shutil.copytree(before, out)
 
 
-def stopped_run(typed, out: Path, *arguments: str) -> None:
-    """A run that gets Ctrl-C after its first update."""
-    with pytest.MonkeyPatch.context() as patch:
-        advance = Training.advance
-
-        def stop(training):
-            advance(training)
-            signal.raise_signal(signal.SIGINT)
-
-        patch.setattr(Training, "advance", stop)
-        assert typed("--out", str(out), *arguments).code == 130
+def undisturbed_digest(run_train, out: Path, *start: str) -> str:
+    """Run without a fault, delete the folder, and return the digest of the weights."""
+    assert run_train(*start).code == 0
+    found = digest(out)
+    shutil.rmtree(out)
+    return found
 
 
 @pytest.mark.parametrize("begins", ["with nothing", "with a stopped run", "over a finished network"])
-def test_file_operation_faults_leave_whole_state(typed, root, monkeypatch, begins):
+def test_file_operation_faults_leave_whole_state(run_train, root, monkeypatch, begins):
     out, before = root / "out", None
     start = ["--out", str(out), "--steps", "1", "--keep-steps"]
-    known = seen_states(typed, monkeypatch, *start)
+    known = seen_states(run_train, monkeypatch, *start)
     if begins == "with a stopped run":
         before, start = root / "before", [*start[:3], "2", "--keep-steps"]
-        stopped_run(typed, before, "--steps", "2", "--keep-steps")
+        with interrupted(at=1):
+            assert run_train("--out", before, "--steps", "2", "--keep-steps").code == 130
         shutil.rmtree(out)
-        known = seen_states(typed, monkeypatch, *start) | states(before)
+        known = seen_states(run_train, monkeypatch, *start) | states(before)
     elif begins == "over a finished network":
         before = root / "before"
-        assert typed("--out", before, "--steps", "1", "--seed", "1").code == 0
-        known = {state for state in known if "of 1:" in state} | states(before)  # no unfinished one in its place
+        assert run_train("--out", before, "--steps", "1", "--seed", "1").code == 0
+        known = {state for state in known if "of 1:" in state} | states(before)  # no unfinished run replaces it
     resume = ["--resume"] if begins == "with a stopped run" else []
     expected = digest(out)
     start_from(before, out)
     with faults(out) as undisturbed:
-        assert typed(*start, *resume).code == 0
+        assert run_train(*start, *resume).code == 0
     assert {"write", "fsync", "replace", "unlink", "flock", "read"} - set(undisturbed.done) <= {"read"}
     assert digest(out) == expected and not (out / checkpoint.RUN).exists()
     errors = itertools.cycle(ERRORS)
     for at, name in enumerate(undisturbed.done):
-        failure = next(errors)
-        for error in (failure, None):
+        for error in (next(errors), None):
             start_from(before, out)
             with faults(out, at, error) as watch:
                 try:
-                    result = typed(*start, *resume)
+                    result = run_train(*start, *resume)
                 except Killed:
                     result = None
             case = f"{begins}: {at} {name}, {error or 'killed'}: {result and result.err}"
@@ -155,43 +142,43 @@ def test_file_operation_faults_leave_whole_state(typed, root, monkeypatch, begin
                 assert result and result.code in (0, 2) and "Traceback" not in result.err, case
                 assert result.code == 0 or result.err, case
             assert states(out) <= known, case
-            again = ["--resume"] if checkpoint.has_run_state(out) else []
-            if result is None or result.code or again:
-                assert typed(*start, *again).code == 0, case
+            resume_again = ["--resume"] if checkpoint.has_run_state(out) else []
+            if result is None or result.code or resume_again:
+                assert run_train(*start, *resume_again).code == 0, case
             assert digest(out) == expected, case
             assert not (out / checkpoint.RUN).exists() and not list(out.rglob("*.tmp")), case
 
 
 def moments(count: int) -> list[int]:
-    """Ten of the moments of a run, from the first to the last."""
+    """Choose ten operations of a run, from the first to the last."""
     return [round(i * (count - 1) / 9) for i in range(10)]
 
 
-def finishes(typed, out: Path, result, expected: str, *arguments: str) -> None:
-    """The run goes on by the command that it printed, to the same weights."""
+def finishes(out: Path, result, expected: str) -> None:
+    """Resume by the command that the run printed; it ends in the same weights."""
     words = shlex.split(result.err.splitlines()[-1])
     assert words[-1] == "--resume" and "--out" in words, result.err
     assert train.main(words[2:]) == 0
     assert digest(out) == expected
 
 
-class MemoryEnds(TorchDispatchMode):
-    """Counts what torch does; from operation `at` on, `left` of them find no memory."""
+class FailingAllocator(TorchDispatchMode):
+    """Count operations of torch; from number `at` on, `left` of them run out of memory."""
 
     def __init__(self, at: int | None = None, left: int = 1):
         super().__init__()
         self.count, self.at, self.left = 0, at, left
 
-    def __torch_dispatch__(self, function, types, arguments=(), more=None):
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         number, self.count = self.count, self.count + 1
         if self.at is not None and number >= self.at and self.left:
             self.left -= 1
             raise torch.OutOfMemoryError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes")
-        return function(*arguments, **(more or {}))
+        return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("left", [1, 10**9], ids=["once", "for good"])
-def test_out_of_memory_costs_only_unsaved_steps(typed, root, left, capsys, monkeypatch):
+@pytest.mark.parametrize("left", [1, 10**9], ids=["once", "always"])
+def test_out_of_memory_costs_only_unsaved_steps(run_train, root, left, capsys, monkeypatch):
     def as_command(words: list[str]) -> int:
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", sys.stdout)
@@ -200,34 +187,31 @@ def test_out_of_memory_costs_only_unsaved_steps(typed, root, left, capsys, monke
 
     out = root / "out"
     start = ["--out", str(out), "--steps", "5", "--save-every", "3"]
-    with MemoryEnds() as undisturbed:
-        assert typed(*start).code == 0
+    with FailingAllocator() as undisturbed:
+        assert run_train(*start).code == 0
     expected, ended = digest(out), 0
     for at in moments(undisturbed.count):
         shutil.rmtree(out, ignore_errors=True)
-        with MemoryEnds(at, left):
+        with FailingAllocator(at, left):
             result = run_main(capsys, as_command, "--data", root / "text.txt", *SMALL, *start)
         assert "Traceback" not in result.err
         assert all(len(state) for state in states(out))
-        if result.code == 0:  # a save that failed, or was not the last
+        if result.code == 0:  # the fault only affected a save
             assert digest(out) == expected
         elif checkpoint.has_run_state(out):
             assert result.code == 1 and "out of memory at step" in result.err
             saved = checkpoint.load_run(out)[1]["step"]
             assert f"step {saved} is saved" in result.err
-            finishes(typed, out, result, expected)
+            finishes(out, result, expected)
             ended += 1
         else:
             assert result.code == 1 and "out of memory" in result.err
-            assert typed(*start).code == 0 and digest(out) == expected
+            assert run_train(*start).code == 0 and digest(out) == expected
     assert ended
 
 
 def test_out_of_memory_step_can_be_repeated():
-    """Random state, place in the text and weights are those of before, unless the weights were being changed."""
-    from charrnn.corpus import Corpus
-    from charrnn.training import Recipe
-
+    """The state is unchanged unless the fault hit the update of the weights."""
     recipe = Recipe(cell="lstm", steps=9, batch=2, seq_len=4, hidden_dim=3, stateful=True, dropout=0.5)
     corpus = Corpus.from_text(TEXT)
 
@@ -238,12 +222,12 @@ def test_out_of_memory_step_can_be_repeated():
         return training
 
     expected = first_steps()
-    with MemoryEnds() as undisturbed:
+    with FailingAllocator() as undisturbed:
         expected.advance()
     broken = 0
     for at in range(undisturbed.count):
         training = first_steps()
-        with MemoryEnds(at), pytest.raises(torch.OutOfMemoryError):
+        with FailingAllocator(at), pytest.raises(torch.OutOfMemoryError):
             training.advance()
         broken += not training.consistent
         if training.consistent:
@@ -254,7 +238,7 @@ def test_out_of_memory_step_can_be_repeated():
 
 
 class ClosedPipe(io.StringIO):
-    """Standard output that takes some lines, until nobody reads it any more."""
+    """Standard output that is closed after some lines."""
 
     def __init__(self, lines: int):
         super().__init__()
@@ -267,17 +251,16 @@ class ClosedPipe(io.StringIO):
         return super().write(text)
 
 
-@pytest.mark.parametrize("gone", ["stdout", "both"])
-def test_training_continues_without_output(typed, root, monkeypatch, gone):
+@pytest.mark.parametrize("closed", ["stdout", "both"])
+def test_training_continues_without_output(run_train, root, monkeypatch, closed):
     out = root / "out"
     start = ["--out", str(out), "--steps", "5"]
-    assert typed(*start).code == 0
-    expected = digest(out)
+    expected = undisturbed_digest(run_train, out, *start)
     for lines in range(10):
-        shutil.rmtree(out)
+        shutil.rmtree(out, ignore_errors=True)
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", pipe := ClosedPipe(lines))
-            if gone == "both":
+            if closed == "both":
                 patch.setattr("sys.stderr", ClosedPipe(0))
             words = ["--data", str(root / "text.txt"), *SMALL, *start]
             assert train.main(words) == 0
@@ -286,28 +269,28 @@ def test_training_continues_without_output(typed, root, monkeypatch, gone):
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_signals_save_and_print_resume_command(typed, root, number):
+def test_signals_save_and_print_resume_command(run_train, root, number):
     out = root / "out"
     start = ["--out", str(out), "--steps", "5", "--save-every", "2"]
-    with MemoryEnds() as undisturbed:
-        assert typed(*start).code == 0
+    with FailingAllocator() as undisturbed:
+        assert run_train(*start).code == 0
     expected = digest(out)
     for at in moments(undisturbed.count):
         shutil.rmtree(out)
 
-        class Signal(MemoryEnds):
-            def __torch_dispatch__(self, function, types, arguments=(), more=None):
+        class Signal(FailingAllocator):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
                 self.count += 1
                 if self.count == self.at and signal.getsignal(number) != signal.SIG_DFL:
                     signal.raise_signal(number)
-                return function(*arguments, **(more or {}))
+                return function(*args, **(kwargs or {}))
 
         with Signal(at):
-            result = typed(*start)
+            result = run_train(*start)
         if result.code:
             assert result.code == 128 + number
             assert f"step {checkpoint.load_run(out)[1]['step']} is saved" in result.err
-            finishes(typed, out, result, expected)
+            finishes(out, result, expected)
         assert digest(out) == expected
 
 
@@ -319,12 +302,10 @@ def test_ignored_hang_up_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_full_disk_is_reported_and_training_continues(typed, root, monkeypatch):
+def test_full_disk_is_reported_and_training_continues(run_train, root, monkeypatch):
     out = root / "out"
     start = ["--out", str(out), "--steps", "6", "--save-every", "1"]
-    assert typed(*start).code == 0
-    expected = digest(out)
-    shutil.rmtree(out)
+    expected = undisturbed_digest(run_train, out, *start)
     write, saves = checkpoint.save_run, itertools.count()
 
     def full(*arguments):
@@ -333,40 +314,38 @@ def test_full_disk_is_reported_and_training_continues(typed, root, monkeypatch):
         write(*arguments)
 
     monkeypatch.setattr(checkpoint, "save_run", full)
-    result = typed(*start)
+    result = run_train(*start)
     assert result.code == 0 and digest(out) == expected
     reason = f"in {out} (No space left on device): step 1 is saved, training goes on"
     assert result.err.splitlines() == [f"cannot save step {step} {reason}" for step in (2, 3)]
 
 
-def test_measuring_error_saves_and_keeps_traceback(typed, root, monkeypatch, capsys):
+def test_measuring_error_saves_and_keeps_traceback(run_train, root, monkeypatch, capsys):
     out = root / "out"
     start = ["--out", str(out), "--steps", "20", "--save-every", "100"]
-    assert typed(*start).code == 0
-    expected = digest(out)
-    shutil.rmtree(out)
+    expected = undisturbed_digest(run_train, out, *start)
     with monkeypatch.context() as patch:
         point = Training._point
         patch.setattr(Training, "_point", lambda training: point(training) if training.step < 10 else 1 // 0)
         with pytest.raises(ZeroDivisionError):
-            typed(*start)
+            run_train(*start)
     assert checkpoint.load_run(out)[1]["step"] == 10
-    said_of_it = capsys.readouterr().err
-    assert "ended at step 10; step 10 is saved, go on with\n" in said_of_it
-    assert train.main(shlex.split(said_of_it.splitlines()[-1])[2:]) == 0
+    messages = capsys.readouterr().err
+    assert "ended at step 10; step 10 is saved, go on with\n" in messages
+    assert train.main(shlex.split(messages.splitlines()[-1])[2:]) == 0
     assert digest(out) == expected
 
 
 def contents(release: hub.Release) -> dict[str, bytes]:
-    """The bytes of every file of a release."""
+    """Return the bytes of every file of a release."""
     return {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}
 
 
 @pytest.mark.parametrize("name", [".", "a"], ids=["all", "one"])
 def test_release_with_fault_is_whole_or_refused(root, monkeypatch, name):
-    """What it left out silently, a push would take away from the Hub."""
-    for seed, each in enumerate(("a", "b")):
-        write_checkpoint(root / "checkpoints" / each, seed, [0, 100])
+    """A push would delete a silently omitted file from the Hub."""
+    for seed, folder in enumerate(("a", "b")):
+        write_checkpoint(root / "checkpoints" / folder, seed, [0, 100])
     folder = root / "checkpoints" / name
     with faults(root) as undisturbed:
         whole = contents(hub.release(folder, "me/rnn"))

@@ -1,7 +1,6 @@
-"""Figures match their records."""
+"""Figures and alt texts match their records; colors have contrast."""
 
 import itertools
-import json
 import math
 import re
 from pathlib import Path
@@ -39,17 +38,17 @@ THEME = Path(charrnn.__file__).parent / "ui" / "components" / "theme.css"
 LINE = Stroke(BLUE, "solid")
 
 
-def colors_of_the_page() -> list[dict[str, str]]:
-    """The colors of the stylesheet by name: light, dark."""
-    found = [dict(re.findall(r"--cr-([\w-]+): (#\w{6});", part)) for part in THEME.read_text().split("body.dark")]
-    return [each | {"model-1": each["minus"]} for each in found]
+def theme_colors() -> list[dict[str, str]]:
+    """Return the colors of the stylesheet by name: light, dark."""
+    themes = [dict(re.findall(r"--cr-([\w-]+): (#\w{6});", part)) for part in THEME.read_text().split("body.dark")]
+    return [colors | {"model-1": colors["minus"]} for colors in themes]
 
 
-LOOKS = pytest.mark.parametrize("colors", colors_of_the_page(), ids=["light", "dark"])
+both_themes = pytest.mark.parametrize("colors", theme_colors(), ids=["light", "dark"])
 
 
 def decay(rate: float, max_lag: int = 128, sees: int | None = None) -> GradientFlow:
-    """A gradient that shrinks by the same factor at each step back; of a model that sees only so far, 0 from there."""
+    """Return a gradient that shrinks by `rate` at each lag, and is 0 from lag `sees` on."""
     lags = np.arange(max_lag + 1)
     median = np.where(lags < (sees or max_lag + 1), rate ** lags.astype(float), 0.0)
     half, horizon = (math.log(level) / math.log(rate) if rate < 1 else None for level in (0.5, 0.01))
@@ -88,8 +87,10 @@ def test_gradient_curve_of_transformer_ends_at_context():
     shown = trace(figure, "MiniGPT").y
     assert all(value is not None for value in shown[:16]) and set(shown[16:]) == {None}
     assert context_of(flow) == 16 and context_of(decay(0.99)) is None
-    said = describe_gradient_flow([Curve("MiniGPT", flow, LINE)], ["a text"])
-    assert "more than 1 % of it is left after 15" in said and "sees 16 characters and nothing beyond" in said
+    description = describe_gradient_flow([Curve("MiniGPT", flow, LINE)], ["a text"])
+    assert (
+        "more than 1 % of it is left after 15" in description and "sees 16 characters and nothing beyond" in description
+    )
     assert not any(trace.marker.symbol == "diamond" for trace in figure.data if trace.mode == "markers")
 
 
@@ -127,17 +128,10 @@ def test_exploding_gradient_has_no_half_life():
 def test_legend_names_each_line_once():
     curves = curves_of(0.7, 0.8)
     figure: Any = gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9))
+    assert "bdata" not in figure.to_json()  # plain numbers instead of base64
     listed = [trace.name for trace in figure.data if trace.showlegend is not False]
     assert figure.layout.showlegend and listed == ["untrained", "net 0", "net 1", "net 0, geometric mean"]
     assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
-
-
-def test_figure_is_plain_json():
-    curves = curves_of(0.7, 0.8)
-    first = str(gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9)).to_json())
-    assert json.loads(first)["data"]
-    assert first == gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9)).to_json()
-    assert "bdata" not in first  # numbers, not base64: a test can read them
 
 
 def test_names_are_escaped_in_figures():
@@ -175,18 +169,18 @@ def test_end_label_stays_level_with_room():
 
 
 def linear(color: str) -> np.ndarray:
-    """#rrggbb as linear light."""
+    """Convert #rrggbb to linear light."""
     channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
 
 
 def contrast(one: str, other: str) -> float:
-    """As WCAG has it."""
+    """Return the contrast ratio of WCAG."""
     low, high = sorted(float(linear(color) @ [0.2126, 0.7152, 0.0722]) for color in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
-# What is left of linear light without red, green and blue receptors: Machado et al. 2009, severity 1.
+# Linear light seen with all receptors, and without red, green or blue ones: Machado et al. 2009, severity 1.
 EYES = [
     np.eye(3),
     np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
@@ -196,7 +190,7 @@ EYES = [
 
 
 def oklab(light: np.ndarray) -> np.ndarray:
-    """Ottosson 2020: distances are about as large as they look."""
+    """Convert to Oklab (Ottosson 2020), in which distances match perceived differences."""
     cones = np.array(
         [
             [0.4122214708, 0.5363325363, 0.0514459929],
@@ -217,13 +211,13 @@ def oklab(light: np.ndarray) -> np.ndarray:
 MODEL_NAMES = [f"model-{i}" for i in range(1, 13)]
 
 
-@LOOKS
+@both_themes
 def test_model_colors_have_text_contrast(colors: dict[str, str]):
     for name in (*MODEL_NAMES, "ink", "quiet", "minus", "words"):
         assert contrast(colors[name], colors["paper"]) >= 4.5
 
 
-@LOOKS
+@both_themes
 def test_models_of_one_dash_differ_for_color_blind(colors: dict[str, str]):
     for one, other in itertools.combinations(range(len(DASHES)), 2):
         if DASHES[one] != DASHES[other]:
@@ -243,15 +237,15 @@ def test_twelve_models_have_twelve_lines():
 
 
 def test_exported_colors_are_light_theme():
-    light = colors_of_the_page()[0]
+    light = theme_colors()[0]
     assert {name: light[name] for name in LIGHT} == LIGHT
     curves = curves_of(0.7, 0.8)
     figure = gradient_flow_figure(curves, picked=curves[0])
-    drawn = in_light_colors(figure)
-    assert trace(drawn, "net 1").line.color == light["model-2"] and "var(" not in str(drawn.to_json())
-    assert trace(figure, "net 1").line.color == MODELS[1]  # is left as it was
-    stepped: Any = in_light_colors(figure.update_layout(font_color=mixed(MODELS[1], 0.4)))
-    assert stepped.layout.font.color == "#dab699"  # 40 % of #a8500a, the rest #fbfaf8
+    exported = in_light_colors(figure)
+    assert trace(exported, "net 1").line.color == light["model-2"] and "var(" not in str(exported.to_json())
+    assert trace(figure, "net 1").line.color == MODELS[1]  # unchanged
+    mixed_color: Any = in_light_colors(figure.update_layout(font_color=mixed(MODELS[1], 0.4)))
+    assert mixed_color.layout.font.color == "#dab699"  # 40 % of #a8500a, the rest #fbfaf8
 
 
 def run(title: str, end: float, steps: int = 200) -> Run:
@@ -281,13 +275,11 @@ def test_training_curves_match_history(unit: str):
 
 def test_training_curves_draw_selected_parts_only():
     runs = [run("rnn", 1.4)]
-    figures: Any = lambda **asked: training_curves_figure(runs, **asked)  # noqa: E731
-    names = lambda **asked: {trace.name for trace in figures(**asked).data}  # noqa: E731
-    assert names(parts=["train"]) == {"rnn, train"}
-    assert names(parts=["gradient norm"]) == {"rnn, gradient norm"}
-    assert names(parts=["train", "validation"]) == {"rnn, train", "rnn, validation"}
-    alone: Any = training_curves_figure(runs, parts=["gradient norm"]).layout
-    assert alone.yaxis2.domain == (0, 1)
+    for parts in (["train"], ["gradient norm"], ["train", "validation"]):
+        figure: Any = training_curves_figure(runs, parts=parts)
+        assert {trace.name for trace in figure.data} == {f"rnn, {part}" for part in parts}
+    norm: Any = training_curves_figure(runs, parts=["gradient norm"]).layout
+    assert norm.yaxis2.domain == (0, 1)
 
 
 def test_late_span_cuts_off_beginning():
@@ -365,5 +357,6 @@ def test_alt_text_of_profile_names_loop_share():
     assert describe_profile(PROFILE) == (
         "plain loop: 100 ms a step, 90% of it in the loop over T. MiniGPT: 900 ms a step, most of it in blocks (89%)."
     )
-    told = describe_step_cost(PROFILE)
-    assert told.startswith("A step with T = 512 takes so many times as long as one with T = 32: plain loop 16.0")
+    assert describe_step_cost(PROFILE).startswith(
+        "A step with T = 512 takes so many times as long as one with T = 32: plain loop 16.0"
+    )
