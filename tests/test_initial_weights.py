@@ -13,17 +13,17 @@ CELLS = [(cell, layer_norm) for cell in ("rnn", "gru", "lstm") for layer_norm in
 every_cell = pytest.mark.parametrize(("cell", "layer_norm"), CELLS)
 
 
-def drawn(recipe: Recipe, seed: int = 1, vocab_size: int = 7) -> Any:
+def initialised(recipe: Recipe, vocab_size: int = 7) -> Any:
     model = build_model(recipe.config, vocab_size)
-    initialise(model, recipe, torch.Generator().manual_seed(seed))
+    initialise(model, recipe, torch.Generator().manual_seed(1))
     return model
 
 
 def shifts(model):
-    """What is added to each gate before it is squashed, by name: the bias, or that of its layer norm."""
+    """The bias of each gate, or of its layer norm, by name."""
     names = {"VanillaRNNCell": "h", "GRUCell": "rzn", "LSTMCell": "ifgo"}[type(model.cell).__name__]
     if model.cell.layer_norm:
-        assert not model.cell.W_hh.bias.any(), "before a layer norm a bias says nothing"
+        assert not model.cell.W_hh.bias.any(), "a bias before a layer norm has no effect"
         return {name: model.cell.norm[name].bias.detach() for name in names}
     return dict(zip(names, model.cell.W_hh.bias.detach().chunk(len(names)), strict=True))
 
@@ -31,17 +31,17 @@ def shifts(model):
 @every_cell
 @pytest.mark.parametrize("initialisation", ["orthogonal", "chrono"])
 def test_recurrent_blocks_are_orthogonal(cell, layer_norm, initialisation):
-    model = drawn(Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=12, initialisation=initialisation))
+    model = initialised(Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=12, initialisation=initialisation))
     blocks = model.cell.W_hh.weight.detach().split(12)
     assert len(blocks) == {"rnn": 1, "gru": 3, "lstm": 4}[cell]
     for block in blocks:
         assert torch.allclose(block @ block.t(), torch.eye(12), atol=1e-5)
-    assert not any(torch.allclose(blocks[0], other, atol=0.1) for other in blocks[1:]), "each drawn for itself"
+    assert not any(torch.allclose(blocks[0], other, atol=0.1) for other in blocks[1:]), "independent blocks"
 
 
 @every_cell
 def test_forget_gate_alone_starts_open(cell, layer_norm):
-    model = drawn(Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=12, initialisation="orthogonal"))
+    model = initialised(Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=12, initialisation="orthogonal"))
     for name, shift in shifts(model).items():
         assert shift.tolist() == [1.0 if name == "f" else 0.0] * 12, name
     if layer_norm:
@@ -49,22 +49,22 @@ def test_forget_gate_alone_starts_open(cell, layer_norm):
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
-@pytest.mark.parametrize(("cell", "keeps"), [("lstm", "f"), ("gru", "z")])
-def test_chrono_lifetimes_are_uniform(cell, keeps, layer_norm):
-    """A gate that keeps sigmoid(ln n) of a unit lets it live 1 + n characters; six standard errors of 256 draws."""
+@pytest.mark.parametrize(("cell", "forget_gate"), [("lstm", "f"), ("gru", "z")])
+def test_chrono_lifetimes_are_uniform(cell, forget_gate, layer_norm):
+    """A forget gate of sigmoid(ln n) has a lifetime of 1 + n; bounds are 6 standard errors of 256 draws."""
     recipe = Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=256, seq_len=128, initialisation="chrono")
-    by_name = shifts(drawn(recipe))
-    lives = by_name.pop(keeps).exp()
-    assert lives.min() > 0.9999 and lives.max() < 127.001
-    assert lives.mean().item() == pytest.approx(64, abs=6 * 126 / math.sqrt(12 * 256))
-    assert lives.std().item() == pytest.approx(126 / math.sqrt(12), rel=0.2)
+    by_name = shifts(initialised(recipe))
+    lifetimes = by_name.pop(forget_gate).exp()
+    assert lifetimes.min() > 0.9999 and lifetimes.max() < 127.001
+    assert lifetimes.mean().item() == pytest.approx(64, abs=6 * 126 / math.sqrt(12 * 256))
+    assert lifetimes.std().item() == pytest.approx(126 / math.sqrt(12), rel=0.2)
     if cell == "lstm":
-        assert torch.allclose(by_name.pop("i").exp(), 1 / lives), "what is kept longer is written less"
+        assert torch.allclose(by_name.pop("i").exp(), 1 / lifetimes), "the input gate is the complement"
     assert not any(shift.any() for shift in by_name.values())
 
 
 def test_chrono_without_gates_is_orthogonal():
-    orthogonal, chrono = (drawn(Recipe(hidden_dim=6, initialisation=name)) for name in ("orthogonal", "chrono"))
+    orthogonal, chrono = (initialised(Recipe(hidden_dim=6, initialisation=name)) for name in ("orthogonal", "chrono"))
     assert same_weights(orthogonal, chrono)
 
 
@@ -72,27 +72,24 @@ def same_weights(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        *(
-            Recipe(cell=cell, hidden_dim=6, layer_norm=True, initialisation=name)
-            for cell in ("rnn", "gru", "lstm")
-            for name in ("default", "orthogonal", "chrono")
-        ),
-        Recipe(cell="minigpt", hidden_dim=8),
-    ],
-    ids=lambda recipe: f"{recipe.cell}-{recipe.initialisation}",
-)
+RECIPES = [
+    Recipe(cell=cell, hidden_dim=6, layer_norm=True, initialisation=name)
+    for cell in ("rnn", "gru", "lstm")
+    for name in ("default", "orthogonal", "chrono")
+]
+RECIPES.append(Recipe(cell="minigpt", hidden_dim=8))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.cell}-{recipe.initialisation}")
 def test_first_weights_depend_on_generator_only(recipe):
     models = [build_model(recipe.config, 7) for _ in range(3)]
     with torch.no_grad():
         for parameter in models[0].parameters():
-            parameter.fill_(0.3)  # whatever was there before
-    before = torch.get_rng_state()
+            parameter.fill_(0.3)  # previous values have no effect
+    global_state = torch.get_rng_state()
     for model, seed in zip(models, (1, 1, 2), strict=True):
         initialise(model, recipe, torch.Generator().manual_seed(seed))
-    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.get_rng_state(), global_state)
     assert same_weights(*models[:2])
     assert not same_weights(*models[1:])
 
@@ -100,7 +97,7 @@ def test_first_weights_depend_on_generator_only(recipe):
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_default_initialisation_matches_torch_nn(cell):
     """Uniform within 1/sqrt(H) and normal embeddings; a false alarm has a probability below 1e-9."""
-    model = drawn(Recipe(cell=cell, hidden_dim=256), vocab_size=65)
+    model = initialised(Recipe(cell=cell, hidden_dim=256), vocab_size=65)
     for layer in (model.cell.W_ih, model.cell.W_hh, model.head):
         assert layer.weight.abs().max() <= 1 / 16
         assert layer.weight.std().item() == pytest.approx(1 / 16 / math.sqrt(3), rel=0.02)
@@ -114,6 +111,6 @@ def test_default_initialisation_matches_torch_nn(cell):
 def test_untrained_loss_is_log_of_vocabulary(recipe):
     """ln V at the start, as the lab sheet says."""
     ids = torch.randint(65, (8, 64), generator=torch.Generator().manual_seed(1))
-    logits, _ = drawn(recipe, vocab_size=65)(ids)
+    logits, _ = initialised(recipe, vocab_size=65)(ids)
     loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
     assert loss.item() == pytest.approx(math.log(65), abs=0.15)

@@ -8,13 +8,12 @@ import pytest
 
 from charrnn.study import lab_sheet_claims as claims
 from charrnn.study.load_records import Records
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.cli import ROOT
 
 
 @dataclass(frozen=True)
 class Planted(Records):
-    """Records with the values that a test sets."""
+    """Records with given values."""
 
     root: Path = ROOT
     losses: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -71,27 +70,19 @@ def test_claim_on_loop_follows_its_share(share, verdict):
     ("vanilla", "lstm", "verdict"), [(40, 64, "confirmed"), (40, 128, "partly"), (400, 128, "corrected")]
 )
 def test_claim_on_saturation_follows_both_cells(vanilla, lstm, verdict):
-    used = {"rnn-seq512": vanilla, "rnn-layernorm-seq512": 50, "lstm": lstm, "minigpt": 100, "minigpt-seq512": 256}
-    found = [{"model": name, "effective_context": characters} for name, characters in used.items()]
+    contexts = {"rnn-seq512": vanilla, "rnn-layernorm-seq512": 50, "lstm": lstm, "minigpt": 100, "minigpt-seq512": 256}
+    found = [{"model": name, "effective_context": characters} for name, characters in contexts.items()]
     assert claims.saturation(Planted(found=found)).verdict == verdict
 
 
 @pytest.mark.parametrize(
-    ("judge", "name", "said"),
-    [
-        (claims.bits, "rnn-lab", 1.594),
-        (claims.lstm_loss, "lstm", 1.4),
-        (claims.minigpt_loss, "minigpt", 1.32),
-    ],
+    ("judge", "name", "claimed"),
+    [(claims.bits, "rnn-lab", 1.594), (claims.lstm_loss, "lstm", 1.4), (claims.minigpt_loss, "minigpt", 1.32)],
 )
-def test_claims_on_losses_use_one_tolerance(judge, name, said):
+def test_claims_on_losses_use_one_tolerance(judge, name, claimed):
     for distance, verdict in ((0.04, "confirmed"), (-0.04, "confirmed"), (0.06, "corrected"), (-0.06, "corrected")):
-        losses = {
-            (name, "train_loss_nats"): said + distance,
-            (name, "val_stream_nats"): said,
-            ("gru", "val_stream_nats"): 1.5,
-        }
-        assert judge(Planted(losses=losses)).verdict == verdict
+        losses = {(name, "train_loss_nats"): claimed + distance, (name, "val_stream_nats"): claimed}
+        assert judge(Planted(losses=losses | {("gru", "val_stream_nats"): 1.5})).verdict == verdict
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.03, "confirmed"), (0.01, "partly"), (-0.01, "corrected")])
@@ -119,16 +110,9 @@ def test_claim_on_gpu_speed_is_open_on_cpu(gpt, verdict):
 
 
 def test_claims_have_verdict_and_figure():
-    facts = Records(ROOT)
+    records = Records(ROOT)
     for section, claim, judge in claims.CLAIMS:
-        judged = judge(facts)
+        judged = judge(records)
         assert section and claim
-        assert judged.verdict in (
-            claims.CONFIRMED,
-            claims.CORRECTED,
-            claims.PARTLY,
-            claims.OPEN,
-            "top-k",
-            "top-p",
-        )
+        assert judged.verdict in (claims.CONFIRMED, claims.CORRECTED, claims.PARTLY, claims.OPEN, "top-k", "top-p")
         assert any(character.isdigit() for character in judged.figure)

@@ -1,3 +1,5 @@
+"""CharRNN: parameters, forward pass and decoder."""
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ CELLS = [(cell, layer_norm) for cell in ("rnn", "gru", "lstm") for layer_norm in
 every_cell = pytest.mark.parametrize(("cell", "layer_norm"), CELLS)
 
 
-def drawn(cell="rnn", layer_norm=False, seed=0):
+def random_model(cell="rnn", layer_norm=False, seed=0):
     """A small model with nontrivial layer norms."""
     rng = torch.Generator().manual_seed(seed)
     model = CharRNN(7, 5, cell, layer_norm)
@@ -19,12 +21,8 @@ def drawn(cell="rnn", layer_norm=False, seed=0):
     return model
 
 
-def test_state_dict_has_keys_of_lab_sheet():
-    assert list(CharRNN(65).state_dict()) == KEYS
-
-
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
-def test_state_dict_packs_gates(cell, gates):
+def test_state_dict_is_that_of_lab_sheet(cell, gates):
     model = CharRNN(7, 5, cell)
     assert list(model.state_dict()) == KEYS
     assert model.cell.W_ih.weight.shape == model.cell.W_hh.weight.shape == (gates * 5, 5)
@@ -56,7 +54,7 @@ def test_forward_matches_loop_of_lab_sheet():
 
 @every_cell
 def test_decoder_matches_forward(cell, layer_norm):
-    model, ids = drawn(cell, layer_norm), torch.randint(7, (1, 9))
+    model, ids = random_model(cell, layer_norm), torch.randint(7, (1, 9))
     logits, state = model(ids)
     output = model.decoder().prefill(ids[0].tolist())
     assert np.allclose(output.logits, logits[0, -1].detach(), atol=1e-5)
@@ -66,7 +64,7 @@ def test_decoder_matches_forward(cell, layer_norm):
 
 @every_cell
 def test_stepping_matches_prefill(cell, layer_norm):
-    decoder, ids = drawn(cell, layer_norm).decoder(), [3, 1, 6, 0]
+    decoder, ids = random_model(cell, layer_norm).decoder(), [3, 1, 6, 0]
     stepped = decoder.prefill(ids[:1])
     for id in ids[1:]:
         stepped = decoder.step(id, stepped.state)
@@ -77,7 +75,7 @@ def test_stepping_matches_prefill(cell, layer_norm):
 
 @every_cell
 def test_decoder_state_is_not_modified(cell, layer_norm):
-    decoder = drawn(cell, layer_norm).decoder()
+    decoder = random_model(cell, layer_norm).decoder()
     output = decoder.prefill([3, 1])
     before = [part.copy() for part in output.state.arrays]
     first = decoder.step(4, output.state)
@@ -88,12 +86,12 @@ def test_decoder_state_is_not_modified(cell, layer_norm):
 
 @every_cell
 def test_decoder_activations_are_state_and_gates(cell, layer_norm):
-    model = drawn(cell, layer_norm)
+    model = random_model(cell, layer_norm)
     shown = model.decoder().prefill([3, 1, 6]).activations
     with torch.no_grad():
         before = model(torch.tensor([[3, 1]]))[1]
-        said = model.cell.W_ih(model.embed.weight[6])[None], model.cell.W_hh(before.h)
-        state, gates = model.cell.update(*said, before)
+        sums = model.cell.W_ih(model.embed.weight[6])[None], model.cell.W_hh(before.h)
+        state, gates = model.cell.update(*sums, before)
     expected = state._asdict() | gates._asdict()
     assert list(shown) == list(expected) == list({"rnn": "h", "gru": "hrzn", "lstm": "hcifgo"}[cell])
     for name, rows in shown.items():

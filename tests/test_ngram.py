@@ -1,3 +1,5 @@
+"""Kneser-Ney n-grams against dictionaries and printed formulas."""
+
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -21,7 +23,7 @@ def skewed_text(length, seed=0):
     return ids
 
 
-def by_the_book(text, context, order):
+def reference_probabilities(text, context, order):
     """Modified Kneser-Ney with dictionaries: P of each next character."""
     context = tuple(context[-(order - 1) :])
     n = len(context) + 1
@@ -33,10 +35,10 @@ def _interpolated(text, context, counts):
     n = len(context) + 1
     shorter = [1 / V] * V
     if n > 1:
-        before = defaultdict(set)  # N1+(• context w): the different characters that stand before
+        before = defaultdict(set)  # N1+(• context w): the distinct preceding characters
         for i in range(len(text) - n + 1):
             before[tuple(text[i + 1 : i + n])].add(text[i])
-        shorter = _interpolated(text, context[1:], {ngram: len(those) for ngram, those in before.items()})
+        shorter = _interpolated(text, context[1:], {ngram: len(distinct) for ngram, distinct in before.items()})
     d = (0, *estimate_discounts(np.array(list(counts.values()))))
     after = [counts.get((*context, w), 0) for w in range(V)]
     if sum(after) == 0:
@@ -48,7 +50,7 @@ def _interpolated(text, context, counts):
 @given(texts, contexts, st.integers(2, 6))
 def test_kneser_ney_matches_printed_formulas(text, context, order):
     found = np.exp(KneserNey(np.array(text), V, order).log_probs(context))
-    np.testing.assert_allclose(found, by_the_book(text, context, order), rtol=1e-12)
+    np.testing.assert_allclose(found, reference_probabilities(text, context, order), rtol=1e-12)
 
 
 def test_kneser_ney_matches_with_estimated_discounts():
@@ -57,7 +59,9 @@ def test_kneser_ney_matches_with_estimated_discounts():
     counts = Counter(tuple(text[i : i + 5]) for i in range(len(text) - 4))
     assert estimate_discounts(np.array(list(counts.values()))) != FALLBACK
     for end in range(0, 40, 3):
-        np.testing.assert_allclose(np.exp(model.log_probs(text[:end])), by_the_book(text, text[:end], 5), rtol=1e-12)
+        np.testing.assert_allclose(
+            np.exp(model.log_probs(text[:end])), reference_probabilities(text, text[:end], 5), rtol=1e-12
+        )
 
 
 @given(texts, contexts, st.integers(2, 6))
@@ -73,8 +77,8 @@ def test_ngram_loss_is_mean_of_log_probs(text, others, order):
     model = KneserNey(np.array(text), V, order)
     length = min(map(len, others))
     rows = [row[:length] for row in others]
-    costs = [-model.log_probs(row[:t])[row[t]] for row in rows for t in range(1, length)]
-    assert model.loss_nats(np.array(rows)) == pytest.approx(np.mean(costs), rel=1e-12)
+    losses = [-model.log_probs(row[:t])[row[t]] for row in rows for t in range(1, length)]
+    assert model.loss_nats(np.array(rows)) == pytest.approx(np.mean(losses), rel=1e-12)
 
 
 def test_discounts_match_published_equation():
@@ -92,7 +96,7 @@ def test_discounts_fall_back_to_defaults(counts):
 def test_ngram_size_counts_distinct_ngrams():
     text = skewed_text(50)
     distinct = [{tuple(text[i : i + n]) for i in range(len(text) - n + 1)} for n in (1, 2, 3)]
-    inner = [{ngram[1:] for ngram in longer} for longer in distinct[1:]]  # what never follows anything has no count
+    inner = [{ngram[1:] for ngram in longer} for longer in distinct[1:]]  # the first n-gram of a text follows none
     assert KneserNey(np.array(text), V, 3).size == len(distinct[2]) + sum(map(len, inner))
 
 
@@ -108,7 +112,7 @@ def test_invalid_ngram_input_is_refused(ids, order, problem):
 def test_unigram_loss_is_entropy():
     ids = np.array([0, 0, 0, 1, 1, 2])
     rows = np.array([[3, 0, 1], [2, 3, 3]])
-    shares = np.array([4, 3, 2, 1]) / 10  # one added to each, also to what never occurred
+    shares = np.array([4, 3, 2, 1]) / 10  # one is added to each count
     assert unigram_nats(ids, rows, V) == pytest.approx(-np.log(shares[[0, 1, 3, 3]]).mean())
     text = np.array(skewed_text(4000))
     assert unigram_nats(text, text[None], V) > KneserNey(text, V, 2).loss_nats(text[None])

@@ -25,7 +25,7 @@ PATH = ROOT / "docs/own_text.ipynb"
 NOTEBOOK: Any = nbformat.read(PATH, as_version=4)  # pyright: ignore[reportPrivateImportUsage]
 CODE = {cell.id: cell.source for cell in NOTEBOOK.cells if cell.cell_type == "code"}
 TINY = "--hidden-dim 16 --batch 4 --seq-len 24 --threads 1"
-PROCEED = "\nassert globals().get('_exit_code', 0) == 0"  # a command that fails does not end its cell
+CHECK_EXIT = "\nassert globals().get('_exit_code', 0) == 0"  # a command that fails does not end its cell
 
 
 def test_notebook_has_no_outputs():
@@ -38,7 +38,7 @@ def test_notebook_has_no_outputs():
 def test_notebook_shell_lines_are_portable():
     lines = re.findall(r"^\s*!(.*)$", "\n".join(CODE.values()), re.MULTILINE)
     assert {line.split()[0] for line in lines} == {"git", '"{python}"'}
-    assert not any("'" in line or "|" in line or ">" in line for line in lines)  # cmd.exe reads them in another way
+    assert not any("'" in line or "|" in line or ">" in line for line in lines)  # cmd.exe quotes otherwise
 
 
 def set_to(source: str, **values: object) -> str:
@@ -49,7 +49,7 @@ def set_to(source: str, **values: object) -> str:
     return source
 
 
-def said(cell: nbformat.NotebookNode) -> str:
+def printed(cell: nbformat.NotebookNode) -> str:
     """The printed output of a cell."""
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
@@ -84,7 +84,7 @@ def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monk
     assert str(python) in cells["lab"].source
     *before, last = cells
     for name in before:
-        cells[name].source += PROCEED
+        cells[name].source += CHECK_EXIT
 
     async def run() -> str:
         client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}})
@@ -93,13 +93,13 @@ def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monk
             for name in before:
                 await client.async_execute_cell(cells[name], places[id(cells[name])])
             page = asyncio.create_task(client.async_execute_cell(cells[last], places[id(cells[last])]))
-            written = await asyncio.to_thread(by_the_page, f"http://127.0.0.1:{port}/")
+            text = await asyncio.to_thread(text_of_page, f"http://127.0.0.1:{port}/")
             kernel: Any = client.km
             await kernel.interrupt_kernel()
             await page
-        return written
+        return text
 
-    def by_the_page(address: str) -> str:
+    def text_of_page(address: str) -> str:
         wait_for(address)
         page = Client(address, verbose=False)
         (model,) = page.predict(api_name="/models")
@@ -107,16 +107,16 @@ def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monk
             prompt=TEXT[:20], checkpoint=model["name"], characters=600, temperature=0.8, seed=7, api_name="/write"
         )
 
-    written = asyncio.run(run())
-    assert said(cells["write"]) == f"{written}\n"
+    text = asyncio.run(run())
+    assert printed(cells["write"]) == f"{text}\n"
     commit = server.request("/api/models/me/mine")
     assert commit["private"] is True
-    assert f"{server.address}/me/mine at commit {commit['sha']}, tag v1" in said(cells["push"])
-    assert f"Char-RNN Lab: http://127.0.0.1:{port}" in said(cells["open"])
+    assert f"{server.address}/me/mine at commit {commit['sha']}, tag v1" in printed(cells["push"])
+    assert f"Char-RNN Lab: http://127.0.0.1:{port}" in printed(cells["open"])
     info = checkpoint.describe(tmp_path / "runs/mine")
     assert (info.cell, info.step, info.config["hidden_dim"]) == ("gru", 30, 16)
-    assert f"the network                  {info.metrics['val_stream_nats']:.3f} nats" in said(cells["floors"])
-    assert re.search(r"mine: the gradient has halved after \d+\.\d characters", said(cells["reach"]))
+    assert f"the network                  {info.metrics['val_stream_nats']:.3f} nats" in printed(cells["floors"])
+    assert re.search(r"mine: the gradient has halved after \d+\.\d characters", printed(cells["reach"]))
     drawn = [name for name, cell in cells.items() if any(o.output_type == "display_data" for o in cell.outputs)]
     assert drawn == ["curve", "reach"]
     assert TOKEN not in nbformat.writes(notebook)

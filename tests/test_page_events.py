@@ -1,9 +1,10 @@
 """The table of page events at the top of components/page_state.js."""
 
 import re
-from pathlib import Path
 
-UI = Path(__file__).resolve().parents[1] / "charrnn/ui"
+from tests.cli import ROOT
+
+UI = ROOT / "charrnn/ui"
 DIRECT = re.compile(r"""\bpage\.(on|emit)\(\s*["']([\w-]+)["']""")
 LOOP = re.compile(r"for \(const (\w+) of \[([^\]]*)\]\) page\.(on|emit)\(\1\b")
 ANY = re.compile(r"\bpage\.(?:on|emit)\(")

@@ -40,17 +40,15 @@ def test_context_ablation_finds_window_length(n: int):
 
 
 def test_context_ablation_is_mean_divergence():
-    ids, loaded = np.random.default_rng(1).integers(0, 5, 90).tolist(), Window(64)
-    found = ablate_context(loaded, ids, positions=3)
-    for at, n in enumerate(CONTEXT_LENGTHS):
+    ids, decoder = np.random.default_rng(1).integers(0, 5, 90).tolist(), Window(64)
+    found = ablate_context(decoder, ids, positions=3)
+    for row, n in enumerate(CONTEXT_LENGTHS):
         total = 0.0
         for end in (65, 77, 90):  # spread evenly, the last at the end
-            p, q = (
-                np.exp(x.logits) / np.exp(x.logits).sum()
-                for x in (loaded.prefill(ids[:end]), loaded.prefill(ids[end - n : end]))
-            )
+            logits = (decoder.prefill(read).logits for read in (ids[:end], ids[end - n : end]))
+            p, q = (np.exp(x) / np.exp(x).sum() for x in logits)
             total += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
-        assert found.nats[at] == pytest.approx(total / 3, abs=1e-12)
+        assert found.nats[row] == pytest.approx(total / 3, abs=1e-12)
 
 
 def test_kl_of_equal_distributions_is_zero():
@@ -75,15 +73,15 @@ def test_line_reset_of_counting_unit_is_complete():
     assert counts.lines == len(lengths) == 40
     assert counts.before == pytest.approx(np.std(lengths)) and counts.after == counts.remaining_share == 0
     assert counts.carried == pytest.approx(1)
-    on = line_reset(TEXT, np.arange(len(TEXT)))
-    assert on.remaining_share == pytest.approx(1, abs=0.01) and on.carried == pytest.approx(1)
+    no_reset = line_reset(TEXT, np.arange(len(TEXT)))
+    assert no_reset.remaining_share == pytest.approx(1, abs=0.01) and no_reset.carried == pytest.approx(1)
 
 
 def test_line_reset_of_noise_carries_nothing():
     noise = line_reset(TEXT * 20, np.random.default_rng(0).normal(size=20 * len(TEXT)))
     assert abs(noise.carried) < 0.1 and noise.remaining_share == pytest.approx(1, abs=0.15)
-    still = line_reset(TEXT, np.ones(len(TEXT)))
-    assert still.carried == 0 and still.remaining_share == 1
+    constant = line_reset(TEXT, np.ones(len(TEXT)))
+    assert constant.carried == 0 and constant.remaining_share == 1
 
 
 def test_line_reset_correlates_within_lines():

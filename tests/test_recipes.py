@@ -2,14 +2,12 @@
 
 import math
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
 from charrnn import checkpoint
+from charrnn.paths import CHECKPOINTS
 from charrnn.training import RECIPES, Recipe
-
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
 def test_learning_rate_warms_up_and_decays():

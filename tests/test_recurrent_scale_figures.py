@@ -29,41 +29,40 @@ from tests.test_figures import decay, texts, trace
 LAGS = np.array([1, 2, 4, 8, 64, 128])
 
 
-def stretched(rate: float, bound: float | None = None) -> ProductNorms:
+def norms_of(rate: float, bound: float | None = None) -> ProductNorms:
     median = 3 * rate ** LAGS.astype(float)
     bounds = None if bound is None else bound ** LAGS.astype(float)
     return ProductNorms(LAGS, median, median / 2, median * 2, bounds, positions=64)
 
 
 def test_product_figure_matches_measurement():
-    one = ScaledCurves("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))
-    turned = ScaledCurves("× 1.40", ORANGE, stretched(1.02, 8.4), decay(0.99))
-    figure: Any = product_norms_figure([one, turned])
-    for each in (one, turned):
+    one = ScaledCurves("× 1", BLUE, norms_of(0.9, 6.0), decay(0.85))
+    scaled = ScaledCurves("× 1.40", ORANGE, norms_of(1.02, 8.4), decay(0.99))
+    figure: Any = product_norms_figure([one, scaled])
+    for each in (one, scaled):
         assert np.allclose(trace(figure, each.title).y, each.norms.median)
         assert np.allclose(trace(figure, f"{each.title}, gradient").y, each.flow.median)
         assert each.norms.bound is not None
         assert np.allclose(trace(figure, f"{each.title}, bound").y, np.minimum(each.norms.bound, 1e100))
         assert trace(figure, each.title).line.color == each.color
     bands = [drawn for drawn in figure.data if drawn.fill]
-    assert [max(band.y) for band in bands] == pytest.approx([one.norms.high.max(), turned.norms.high.max()])
+    assert [max(band.y) for band in bands] == pytest.approx([one.norms.high.max(), scaled.norms.high.max()])
     bottom, top = figure.layout.yaxis.range
-    assert top < math.log10(8.4**128) and top > math.log10(turned.norms.high.max())  # the bound leaves the figure
+    assert top < math.log10(8.4**128) and top > math.log10(scaled.norms.high.max())  # the bound is beyond the axis
     assert bottom <= math.log10(one.norms.median.min())
 
 
 def test_product_figure_without_bound_draws_none():
-    turned = [ScaledCurves("× 1", BLUE, stretched(0.9), decay(0.85))]
-    figure: Any = product_norms_figure(turned)
+    curves = [ScaledCurves("× 1", BLUE, norms_of(0.9), decay(0.85))]
+    figure: Any = product_norms_figure(curves)
     assert [line.name for line in figure.data[1:]] == ["× 1, gradient", "× 1"]
-    said = describe_product_norms(turned)
-    assert said == f"× 1: 128 steps stretch a vector by {3 * 0.9**128:.0e} at most."
-    bounded = describe_product_norms([ScaledCurves("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))])
+    assert describe_product_norms(curves) == f"× 1: 128 steps stretch a vector by {3 * 0.9**128:.0e} at most."
+    bounded = describe_product_norms([ScaledCurves("× 1", BLUE, norms_of(0.9, 6.0), decay(0.85))])
     assert "one step by 2.70" in bounded and "(σ_max W_hh)^128 would allow 4e+99" in bounded
 
 
 def test_product_of_zero_leaves_gap():
-    median = np.where(LAGS < 64, stretched(0.5).median, 0.0)
+    median = np.where(LAGS < 64, norms_of(0.5).median, 0.0)
     norms = ProductNorms(LAGS, median, median, median, None, positions=64)
     figure: Any = product_norms_figure([ScaledCurves("× 1", BLUE, norms, decay(0.4))], 360)
     drawn = trace(figure, "× 1").y
@@ -96,8 +95,8 @@ def test_step_figure_goes_from_grey_to_model_color():
     (band,) = [drawn for drawn in figure.data if drawn.fill]
     assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 5) == pytest.approx(flows[2000].high[5])
     halves = [math.log(0.5) / math.log(rate) for rate in (0.9, 0.6, 0.8)]
-    told = ", ".join(f"{half:.1f} at step {step}" for half, step in zip(halves, flows, strict=True))
-    assert describe_steps("GRU", flows) == f"GRU: the half-life in characters is {told}."
+    steps = ", ".join(f"{half:.1f} at step {step}" for half, step in zip(halves, flows, strict=True))
+    assert describe_steps("GRU", flows) == f"GRU: the half-life in characters is {steps}."
     assert "never at step 0" in describe_steps("GRU", {0: decay(1.1)})
 
 
@@ -113,6 +112,6 @@ def test_gradient_norm_figure_overlays_clipped_runs(width):
     (line,) = figure.layout.shapes
     assert line.y0 == line.y1 == 5.0 and "clipped above 5" in texts(figure)
     assert 10 ** figure.layout.yaxis.range[1] > 9
-    said = describe_grad_norms(runs, 5.0)
-    assert said.startswith("tanh: the largest norm is 2.00, clipped and unclipped are the same run; nothing reaches 5.")
-    assert said.endswith("relu: the largest norm is 9.00.")
+    alt = describe_grad_norms(runs, 5.0)
+    assert alt.startswith("tanh: the largest norm is 2.00, clipped and unclipped are the same run; nothing reaches 5.")
+    assert alt.endswith("relu: the largest norm is 9.00.")

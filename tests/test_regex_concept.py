@@ -57,4 +57,4 @@ def test_slow_regex_is_stopped(pattern: str):
     began = time.monotonic()
     with pytest.raises(PatternError, match=r"stopped after 0\.5 s on 20,000 characters"):
         covered_by(pattern, "a" * 19_999 + "!", limit_s=0.5)
-    assert time.monotonic() - began < 20  # the limit is not the question, only that there is one
+    assert time.monotonic() - began < 20  # any limit

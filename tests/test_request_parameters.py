@@ -9,8 +9,8 @@ from charrnn.ui.server.request_parameters import MAX_SAFE_INTEGER, Character, Ch
 
 
 def test_notice_names_dropped_characters():
-    said = dropped_notice([(0, "é"), (4, "\t")])
-    assert said == notice("Left out 2 characters this model has never seen: 'é' at position 0, '\\t' at position 4.")
+    text = "Left out 2 characters this model has never seen: 'é' at position 0, '\\t' at position 4."
+    assert dropped_notice([(0, "é"), (4, "\t")]) == notice(text)
     many = dropped_notice([(i, "ß") for i in range(9)])
     assert many is not None and "and 4 more" in many["text"]
     assert dropped_notice([]) is None
@@ -30,7 +30,7 @@ class Sent(Sampling):
 
 
 @pytest.mark.parametrize(
-    ("sent", "words"),
+    ("sent", "message"),
     [
         ({"title": "a" * 1001}, "the length of title is 1001: give at most 1000"),
         ({"title": 5}, "title is 5: give a text"),
@@ -42,7 +42,7 @@ class Sent(Sampling):
         (5, "the request is 5: give what fits: input should be a valid dictionary or instance of Sent"),
     ],
 )
-def test_invalid_request_names_value_and_limit(sent: Any, words: str):
+def test_invalid_request_names_value_and_limit(sent: Any, message: str):
     with pytest.raises(ValueError) as refused:
         validate(Sent, sent)
-    assert str(refused.value) == words
+    assert str(refused.value) == message

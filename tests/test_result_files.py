@@ -23,7 +23,7 @@ def text(tmp_path):
 
 
 def measure_nothing(*arguments):
-    raise AssertionError("it was measured")
+    raise AssertionError("measured")
 
 
 FOREIGN = {
@@ -44,9 +44,9 @@ def test_foreign_analyses_and_studies_are_kept(text, tmp_path, capsys, monkeypat
     before = everything(tmp_path)
     monkeypatch.setattr(analyse, "ANALYSES", dict.fromkeys(analyse.ANALYSES, measure_nothing))
     monkeypatch.setitem(run_study.PARTS, "no_grad", run_study.Part(measure_nothing, ("chars",), (), ""))
-    for anew in ([], ["--anew"]):
-        analysed = run_main(capsys, analyse.main, folder, "--data", text, *anew)
-        studied = run_main(capsys, run_study.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *anew)
+    for flags in ([], ["--anew"]):
+        analysed = run_main(capsys, analyse.main, folder, "--data", text, *flags)
+        studied = run_main(capsys, run_study.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *flags)
         for result, name in ((analysed, ANALYSES), (studied, "study.json")):
             assert result.code == 2 and name in result.err and len(result.err.splitlines()) == 1
     assert everything(tmp_path) == before
@@ -54,8 +54,8 @@ def test_foreign_analyses_and_studies_are_kept(text, tmp_path, capsys, monkeypat
 
 def test_failed_study_part_keeps_old_rows(text, tmp_path, capsys, monkeypatch):
     out = tmp_path / "study.json"
-    words = [*NO_GRAD, "--data", text, "--out", out]
-    assert run_main(capsys, run_study.main, *words).code == 0
+    arguments = [*NO_GRAD, "--data", text, "--out", out]
+    assert run_main(capsys, run_study.main, *arguments).code == 0
     before = out.read_bytes()
 
     def fail(*arguments):
@@ -64,7 +64,7 @@ def test_failed_study_part_keeps_old_rows(text, tmp_path, capsys, monkeypatch):
 
     part = run_study.PARTS["no_grad"]
     monkeypatch.setitem(run_study.PARTS, "no_grad", replace(part, measure=fail))
-    refused = run_main(capsys, run_study.main, *words, "--anew")
+    refused = run_main(capsys, run_study.main, *arguments, "--anew")
     assert (refused.code, refused.err) == (2, "this cannot be measured\n") and out.read_bytes() == before
 
 
@@ -91,13 +91,9 @@ def test_report_check_writes_nothing(capsys):
 
 
 @pytest.mark.parametrize(
-    ("main", "words"),
-    [
-        (analyse.main, ["--data", ""]),
-        (evaluate.main, [""]),
-        (app.parse, ["--checkpoints", ""]),
-    ],
+    ("main", "arguments"),
+    [(analyse.main, ["--data", ""]), (evaluate.main, [""]), (app.parse, ["--checkpoints", ""])],
 )
-def test_empty_path_is_refused(main, words, capsys):
-    result = run_main(capsys, main, *words)
+def test_empty_path_is_refused(main, arguments, capsys):
+    result = run_main(capsys, main, *arguments)
     assert result.code == 2 and "it is empty: give a " in result.err

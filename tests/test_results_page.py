@@ -1,27 +1,12 @@
 """Tables of docs/results.md match the measurements."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from charrnn.checkpoint import describe
 from charrnn.study import results_page
 from charrnn.study.load_records import Records
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True)
-class Planted(Records):
-    """The repository's records with other rows of the study."""
-
-    root: Path = ROOT
-    planted: list[dict[str, Any]] = field(default_factory=list)
-
-    def rows(self, part: str, **key: Any) -> list[dict[str, Any]]:
-        return self.planted
+from tests.cli import ROOT
+from tests.test_lab_sheet_claims import Planted
 
 
 def cells(text: str, *first: str) -> list[str]:
@@ -31,13 +16,13 @@ def cells(text: str, *first: str) -> list[str]:
 
 
 def test_context_table_matches_analyses():
-    memory = describe(ROOT / "checkpoints" / "minigpt").analyses.sections["memory"]
+    record = describe(ROOT / "checkpoints" / "minigpt").analyses.sections["memory"]
     shown = cells(results_page.context_use(Records(ROOT)), "`minigpt`")
     names = ("ecl_chars", "ecl_share_chars", "shuffled_ecl_chars", "felt_chars")
-    assert shown[:4] == [str(memory.facts[name]) for name in names]
-    excess, error = (memory.numbers("context", name) for name in ("excess_nats", "excess_error"))
+    assert shown[:4] == [str(record.facts[name]) for name in names]
+    excess, error = (record.numbers("context", name) for name in ("excess_nats", "excess_error"))
     assert shown[4:-1] == [f"{excess[n - 1]:.3f} ± {error[n - 1]:.3f}" for n in (1, 4, 16)]
-    assert shown[-1] == f"{memory.numbers('context', 'loss_nats')[255]:.3f}"
+    assert shown[-1] == f"{record.numbers('context', 'loss_nats')[255]:.3f}"
 
 
 def test_exponent_table_matches_analyses():
@@ -53,11 +38,11 @@ def test_exponent_table_matches_analyses():
 def test_unreached_length_is_shown_as_greater():
     lengths = {"half_life_chars": 2.04, "half_life_low": 0.5, "half_life_high": None, "horizon_chars": None}
     row = {"model": "gru", "g": 1.4, "exponent": 0.02, "exponent_error": 0.001, "sigma_max": None, **lengths}
-    shown = cells(results_page.recurrent_scale(Planted(planted=[row])), "`gru`", "1.4")
+    shown = cells(results_page.recurrent_scale(Planted(found=[row])), "`gru`", "1.4")
     assert shown == ["2.0", "0.5 … > 128", "> 128", "+0.0200 ± 0.0010", "–"]
 
 
 def test_missing_analysis_names_command():
-    facts = Records(ROOT)
+    records = Records(ROOT)
     with pytest.raises(ValueError, match="run python scripts/analyse.py"):
-        facts.analysis(facts.bundled[0], "nothing")
+        records.analysis(records.bundled[0], "nothing")

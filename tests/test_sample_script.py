@@ -73,9 +73,8 @@ def test_sample_script_loads_lab_solution(tmp_path, typed, corpus, cell, layer_n
     vocab = Vocab.from_text(TEXT)
     solution = CharRNN(len(vocab), 8, cell, layer_norm)
     save_file(solution.state_dict(), tmp_path / "solution.safetensors")
-    result = typed(
-        *("--state-dict", tmp_path / "solution.safetensors", "--data", corpus, "--prompt", "fox", "--chars", 20)
-    )
+    flags = ["--state-dict", tmp_path / "solution.safetensors", "--data", corpus]
+    result = typed(*flags, "--prompt", "fox", "--chars", 20)
     assert result.code == 0, result.err
     ids = solution.sample(torch.tensor([vocab.encode("fox")]), 20, temperature=0.8, seed=7)
     assert result.out == vocab.decode(ids[0].tolist()) + "\n"

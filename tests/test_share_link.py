@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,17 +12,17 @@ from charrnn.ui.server.clamp_requests import MAX_CLAMPS
 from charrnn.ui.server.share_link import DEFAULTS, HIDEABLE, parse_link
 from charrnn.ui.server.text_calls import MAX_CALL_CHARS
 from charrnn.ui.sidebar.sidebar import describe_models
+from tests.cli import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = (ROOT / "charrnn/ui/sidebar/sidebar.html").read_text(encoding="utf-8")
 
 
 def test_bare_link_gives_defaults(store):
     link = parse_link(store, {})
     assert link.notice() is None
-    told = link.to_json()
-    assert {name: told[name] for name in DEFAULTS} == DEFAULTS
-    assert told["write"] == 400 and told["edits"] == []
+    payload = link.to_json()
+    assert {name: payload[name] for name in DEFAULTS} == DEFAULTS
+    assert payload["write"] == 400 and payload["edits"] == []
 
 
 def test_page_form_has_link_defaults():
@@ -38,7 +37,7 @@ def test_page_form_has_link_defaults():
 
 def test_page_has_limits_of_server():
     files = ("session/session.js", "neurons/clamp_rows.js", "compare/coupled_sampling.html")
-    script, rows, dice = ((ROOT / "charrnn/ui" / name).read_text(encoding="utf-8") for name in files)
+    script, rows, coupled = ((ROOT / "charrnn/ui" / name).read_text(encoding="utf-8") for name in files)
     found = dict(re.findall(r"const (M\w+) = ([\d_]+(?: \*\* 32 - 1)?);", script + rows))
     assert {name: eval(limit) for name, limit in found.items()} == {
         "MAX_TEXT_CHARS": request_parameters.MAX_TEXT_CHARS,
@@ -50,27 +49,25 @@ def test_page_has_limits_of_server():
         "MAX_CLAMPS": MAX_CLAMPS,
     }
     seeds = f'min="0" max="{SEEDS.high}"'
-    assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="seed" {seeds}' in dice
+    assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="seed" {seeds}' in coupled
     assert f'id="cr-characters" min="1" max="{request_parameters.MAX_RUN_CHARS}"' in TEMPLATE
     assert f'rows="2" maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in TEMPLATE
     assert f"passage, up to {request_parameters.MAX_READ_CHARS:,} characters" in TEMPLATE
-    assert (
-        f'max="{coupled_sampling.MAX_CHARS}"' in dice and f'maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in dice
-    )
+    assert f'max="{coupled_sampling.MAX_CHARS}"' in coupled
+    assert f'maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in coupled
 
 
 def test_link_sets_every_setting(store):
-    asked = {"temperature": "1.25", "top_k": "12", "top_p": "0.9", "min_p": "0.01", "seed": str(2**32 - 1)}
-    link = parse_link(
-        store, asked | {"model": "gru", "step": "300", "prompt": "To be,\r\nor", "view": "z", "speed": "17"}
-    )
-    told = link.to_json()
-    assert {name: str(told[name]) for name in asked} == asked and link.notice() is None
-    assert (told["prompt"], told["view"], told["speed"]) == ("To be,\nor", "z", 17)
+    settings = {"temperature": "1.25", "top_k": "12", "top_p": "0.9", "min_p": "0.01", "seed": str(2**32 - 1)}
+    others = {"model": "gru", "step": "300", "prompt": "To be,\r\nor", "view": "z", "speed": "17"}
+    link = parse_link(store, settings | others)
+    payload = link.to_json()
+    assert {name: str(payload[name]) for name in settings} == settings and link.notice() is None
+    assert (payload["prompt"], payload["view"], payload["speed"]) == ("To be,\nor", "z", 17)
     assert (link.query.model, link.query.step) == ("gru", 300)
 
 
-NONSENSE = [
+INVALID = [
     ("temperature", "hot", "temperature is 'hot': give 0 (greedy), or 1e-06 to 2"),
     ("temperature", "", "temperature is empty: give 0 (greedy), or 1e-06 to 2"),
     ("seed", "9" * 5000, "seed is '999999999999...9999999999999': give a whole number from 0 to"),
@@ -106,13 +103,13 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "words"), NONSENSE, ids=lambda each: str(each)[:20])
-def test_invalid_link_setting_keeps_default(store, name, value, words):
+@pytest.mark.parametrize(("name", "value", "message"), INVALID, ids=lambda each: str(each)[:20])
+def test_invalid_link_setting_keeps_default(store, name, value, message):
     link = parse_link(store, {name: value, "seed": value if name == "seed" else "3"})
     (problem,) = link.problems
-    assert problem.startswith(words)
-    said = link.notice()
-    assert said and said["kind"] == "problem" and problem in said["text"]
+    assert problem.startswith(message)
+    notice = link.notice()
+    assert notice and notice["kind"] == "problem" and problem in notice["text"]
     bare = parse_link(store, {"seed": "3"} if name != "seed" else {})
     names = [*DEFAULTS, "edits", "write"]
     assert [link.to_json()[each] for each in names] == [bare.to_json()[each] for each in names]
@@ -120,9 +117,9 @@ def test_invalid_link_setting_keeps_default(store, name, value, words):
 
 
 def test_link_with_every_problem_opens_page(store):
-    link = parse_link(store, {name: value for name, value, _ in NONSENSE})
-    said = link.notice()
-    assert said and said["text"].count(";") == 6 and "more" in said["text"]
+    link = parse_link(store, {name: value for name, value, _ in INVALID})
+    notice = link.notice()
+    assert notice and notice["text"].count(";") == 6 and "more" in notice["text"]
     assert {name: link.to_json()[name] for name in DEFAULTS} == DEFAULTS
 
 
@@ -137,8 +134,8 @@ def test_link_to_missing_model_reports_no_step(store):
 def test_link_to_another_revision_is_reported(store):
     sha = store.load("gru").info.sha256
     assert parse_link(store, {"model": "gru", "sha": sha[:12]}).notice() is None
-    said = parse_link(store, {"model": "gru", "sha": "0123456789ab"}).notice()
-    assert said and "'gru': its sha256 begins with 0123456789ab" in said["text"] and sha[:12] in said["text"]
+    notice = parse_link(store, {"model": "gru", "sha": "0123456789ab"}).notice()
+    assert notice and "'gru': its sha256 begins with 0123456789ab" in notice["text"] and sha[:12] in notice["text"]
 
 
 def test_foreign_link_parameters_are_ignored(store):
@@ -147,28 +144,19 @@ def test_foreign_link_parameters_are_ignored(store):
 
 
 def test_link_payload_is_accepted_by_page(store):
-    link = parse_link(
-        store,
-        {
-            "model": "lstm",
-            "temperature": "1e-6",
-            "hide": "top_p,compare",
-            "tick": "rnn,gru",
-            "knob": "1.4",
-            "clamp": "c:7:-2.5,f:all:1",
-        },
-    )
-    told = json.loads(describe_models(store, store.load("lstm"), link))["link"]
-    assert link.query.model == "lstm" and link.query.step == 2000 and told["temperature"] == 1e-6
-    assert told["hide"] == ["top_p", "compare"] and told["tick"] == ["rnn", "gru"]
-    assert set(told["hide"]) <= set(HIDEABLE) and told["knob"] == 1.4
-    assert told["clamp"] == [["c", 7, -2.5], ["f", None, 1.0]]
+    settings = {"model": "lstm", "temperature": "1e-6", "hide": "top_p,compare", "tick": "rnn,gru", "knob": "1.4"}
+    link = parse_link(store, settings | {"clamp": "c:7:-2.5,f:all:1"})
+    payload = json.loads(describe_models(store, store.load("lstm"), link))["link"]
+    assert link.query.model == "lstm" and link.query.step == 2000 and payload["temperature"] == 1e-6
+    assert payload["hide"] == ["top_p", "compare"] and payload["tick"] == ["rnn", "gru"]
+    assert set(payload["hide"]) <= set(HIDEABLE) and payload["knob"] == 1.4
+    assert payload["clamp"] == [["c", 7, -2.5], ["f", None, 1.0]]
 
 
 def test_link_text_is_extended_only_on_request(store):
     passage = "Now is the winter\r\nof our discontent"
-    told = parse_link(store, {"read": passage}).to_json()
-    assert (told["read"], told["write"], told["characters"]) == (passage.replace("\r", ""), 0, 400)
-    assert told["prompt"] == "ROMEO:\n"
+    payload = parse_link(store, {"read": passage}).to_json()
+    assert (payload["read"], payload["write"], payload["characters"]) == (passage.replace("\r", ""), 0, 400)
+    assert payload["prompt"] == "ROMEO:\n"
     assert parse_link(store, {"read": passage, "characters": "25"}).to_json()["write"] == 25
     assert "read" not in parse_link(store, {"read": ""}).to_json()

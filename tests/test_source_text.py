@@ -1,7 +1,6 @@
 """The origin of a text: typed, a corpus, or the networks that wrote it."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,55 +11,46 @@ from charrnn.ui.compare.surprisal_difference import describe_difference
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText, Writer, given_text
 from charrnn.ui.server.view_query import ViewQuery
-from tests.small_models import SMALL, save_small
 
 COLD, WARM = SamplingSettings(0.5, 40, 0.9, 0.01), SamplingSettings()
 WRITER = Writer("GRU", "a" * 64, 40, COLD)
-TOLD = {"characters": 3, "writer": asdict(WRITER), "chosen": 0}
+PART = {"characters": 3, "writer": asdict(WRITER), "chosen": 0}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    for name in ("rnn", "gru"):
-        save_small(tmp_path / name, SMALL[name])
-    return Store(tmp_path)
-
-
-def asked(text: str, origin: Any = None) -> ViewQuery:
+def query(text: str, origin: Any = None) -> ViewQuery:
     return ViewQuery(form={"text": text} if origin is None else {"text": text, "origin": origin})
 
 
 def test_source_text_names_writers_and_choices():
-    assert given_text(asked(" \n"), 9) is None and given_text(asked("abc"), 9) == SourceText("abc")
+    assert given_text(query(" \n"), 9) is None and given_text(query("abc"), 9) == SourceText("abc")
     other = asdict(Writer("RNN", "b" * 64, 7, WARM))
-    parts = [{"characters": 2, "writer": None}, TOLD, {**TOLD, "writer": other}, {**TOLD, "characters": 1, "chosen": 1}]
-    source = given_text(asked("abcdefghi", parts), 9)
+    parts = [{"characters": 2, "writer": None}, PART, {**PART, "writer": other}, {**PART, "characters": 1, "chosen": 1}]
+    source = given_text(query("abcdefghi", parts), 9)
     assert source is not None and len(source.writers) == 2
     assert str(source) == (
         "the text of Write (2 given; 4 written by GRU, step 40, temperature 0.5, top-k 40, top-p 0.9, min-p 0.01; "
         "3 written by RNN, step 7, temperature 1; 1 of them chosen by hand)"
     )
     assert str(source.first(4)) == f"{source.origin} (its first 4 characters)"
-    assert given_text(asked("ab", parts[:1]), 9) == SourceText("ab"), "whatever was given was typed or pasted"
+    assert given_text(query("ab", parts[:1]), 9) == SourceText("ab"), "no origin without a model"
 
 
 @pytest.mark.parametrize(
     "origin",
-    ["a", 1, [1], [{}], [{"characters": -1}], [{**TOLD, "chosen": 4}], [{**TOLD, "writer": 1}]]
-    + [[{**TOLD, "writer": {**asdict(WRITER), name: None}}] for name in asdict(WRITER)],
+    ["a", 1, [1], [{}], [{"characters": -1}], [{**PART, "chosen": 4}], [{**PART, "writer": 1}]]
+    + [[{**PART, "writer": {**asdict(WRITER), name: None}}] for name in asdict(WRITER)],
 )
 def test_invalid_origin_is_refused(origin: Any):
     with pytest.raises(ValueError, match="^(origin|characters|chosen|writer|title|sha256|step|temperature|settings)"):
-        given_text(asked("abc", origin), 9)
+        given_text(query("abc", origin), 9)
 
 
 def test_own_text_is_no_evidence_for_network(store: Store):
     pair = rnn, gru = store.load("rnn"), store.load("gru")
     whole = GroupMean("all characters", 9, 1.0, 2.0, -1.0, 0.1)
     by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, 40, WARM),))
-    told = describe_difference(whole, by_a, pair)
-    assert "A wrote this text" in told and "nothing of texts that people wrote" in told
+    description = describe_difference(whole, by_a, pair)
+    assert "A wrote this text" in description and "nothing of texts that people wrote" in description
     assert "wrote this" not in describe_difference(whole, SourceText("x"), pair)
-    assert "wrote this" not in describe_difference(
-        whole, SourceText("x", "o", (Writer("GRU", gru.info.sha256, 7, WARM),)), pair
-    )
+    by_other_step = SourceText("x", "o", (Writer("GRU", gru.info.sha256, 7, WARM),))
+    assert "wrote this" not in describe_difference(whole, by_other_step, pair)

@@ -54,7 +54,7 @@ def test_space_replaces_older_files(server: Server, folder):
     server.request("/api/models/spaces/me/lab/commit/main", line)
     assert "theirs.txt" in server.files("spaces/me/lab")
     (done,) = server.call(["push_space", str(ROOT), "me/lab", "me/lab"])
-    assert done["said"] == ["deleting files that are no longer published: theirs.txt"]
+    assert done["notices"] == ["deleting files that are no longer published: theirs.txt"]
     assert "theirs.txt" not in server.files("spaces/me/lab")
 
 

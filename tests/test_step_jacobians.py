@@ -2,7 +2,6 @@
 
 import copy
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,21 +22,17 @@ from charrnn.gradient_flow import (
 from charrnn.gradient_flow.jacobian_products import largest_singular_values, spaced_lags
 from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.model import CharRNN
+from charrnn.paths import CHECKPOINTS
 from tests.test_gradient_flow import attentive, every_cell, recurrent
 
 pytestmark = pytest.mark.slow
 
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 FLAT = 1e-12
 
 
-def packed(state):
-    return torch.cat(list(state), dim=-1)
-
-
-def at_rest(W, cell="rnn"):
-    """A network without input at state zero: its step is the matrix itself."""
-    model = CharRNN(5, len(W), cell).double()
+def linear_network(W):
+    """A vanilla network at state zero without input: its step Jacobian is W."""
+    model = CharRNN(5, len(W)).double()
     with torch.no_grad():
         for weight in (model.embed.weight, model.cell.W_hh.bias):
             weight.zero_()
@@ -45,27 +40,24 @@ def at_rest(W, cell="rnn"):
     return model, torch.randint(5, (700,), generator=torch.Generator().manual_seed(0)).tolist()
 
 
-def orthogonal(size=8):
-    return np.linalg.qr(np.random.default_rng(0).standard_normal((size, size)))[0]
-
-
-def by_autograd(model, ids, position):
-    """∂state_t / ∂state_{t−1} of the cell, and the state before."""
+def autograd_jacobian(model, ids, position):
+    """∂state_t / ∂state_{t−1} of the cell, the step as a function, and state_{t−1}."""
     exact = copy.deepcopy(model).double().requires_grad_(False)
     _, before = exact(ids[None, :position])
-    State, x = type(before), exact.embed(ids[position : position + 1])
+    x, packed = exact.embed(ids[position : position + 1]), torch.cat(list(before), dim=-1)[0]
 
-    def step(at):
-        return packed(exact.cell(x, State(*at[None].chunk(len(before), dim=-1))))[0]
+    def step(state):
+        after = exact.cell(x, type(before)(*state[None].chunk(len(before), dim=-1)))
+        return torch.cat(list(after), dim=-1)[0]
 
-    return jacobian(step, packed(before)[0]), step, packed(before)[0]
+    return jacobian(step, packed), step, packed
 
 
 @every_cell
 def test_step_jacobian_matches_autograd(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
     for position, found in zip((3, 20), step_jacobians(model, ids, torch.tensor([3, 20])), strict=True):
-        expected, step, before = by_autograd(model, ids, position)
+        expected, step, before = autograd_jacobian(model, ids, position)
         assert torch.allclose(found, expected, rtol=1e-10, atol=1e-14)
         moves = torch.eye(len(before), dtype=torch.float64) * 1e-5
         columns = [(step(before + move) - step(before - move)) / 2e-5 for move in moves]
@@ -76,11 +68,11 @@ def test_step_jacobian_matches_autograd(cell, layer_norm):
 def test_vjp_and_jvp_match_step_jacobian(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
     positions = torch.tensor([2, 9, 30])
-    steps, written_out = Steps(model, ids), step_jacobians(model, ids, positions)
+    steps, jacobians = Steps(model, ids), step_jacobians(model, ids, positions)
     x = torch.randn(3, steps.dim, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.no_grad():
-        assert torch.allclose(steps.vjp(x, positions), torch.einsum("pij,pi->pj", written_out, x), rtol=1e-10)
-        assert torch.allclose(steps.jvp(x, positions), torch.einsum("pij,pj->pi", written_out, x), rtol=1e-10)
+        assert torch.allclose(steps.vjp(x, positions), torch.einsum("pij,pi->pj", jacobians, x), rtol=1e-10)
+        assert torch.allclose(steps.jvp(x, positions), torch.einsum("pij,pj->pi", jacobians, x), rtol=1e-10)
 
 
 @every_cell
@@ -91,7 +83,7 @@ def test_largest_singular_value_matches_product(cell, layer_norm):
         found = largest_singular_values(Steps(model, ids), torch.tensor([position]), lags, tolerance=1e-13)[:, 0]
     product = torch.eye(12 if cell == "lstm" else 6, dtype=torch.float64)
     for lag in range(1, 21):
-        product = product @ by_autograd(model, ids, position - lag + 1)[0]
+        product = product @ autograd_jacobian(model, ids, position - lag + 1)[0]
         if lag in lags:
             expected = torch.linalg.svdvals(product)[0].item()
             assert found[lags.index(lag)].item() == pytest.approx(expected, rel=1e-10)
@@ -118,9 +110,9 @@ def test_product_norm_bounds_gradient(cell, layer_norm):
 
 
 def test_orthogonal_net_decays_by_its_scale():
-    Q = orthogonal()
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 8)))[0]
     for scale in (1.0, 0.8, 1.3):
-        model, ids = at_rest(scale * Q)
+        model, ids = linear_network(scale * Q)
         flow, product = gradient_flow(model, ids, 40), product_norms(model, ids, 40)
         exponents = lyapunov_exponents(model, ids, count=8)
         assert np.allclose(flow.median / scale**flow.lags, 1, rtol=0, atol=FLAT)
@@ -133,23 +125,22 @@ def test_orthogonal_net_decays_by_its_scale():
 def test_exponents_of_linear_net_are_log_eigenvalues():
     symmetric = np.random.default_rng(2).standard_normal((6, 6))
     symmetric += symmetric.T
-    model, ids = at_rest(symmetric)
+    model, ids = linear_network(symmetric)
     expected = np.sort(np.log(abs(np.linalg.eigvalsh(symmetric))))[::-1]
     assert np.allclose(lyapunov_exponents(model, ids, count=6, warm_up=400).exponents, expected, atol=1e-9)
-    W = np.diag([1.4, 0.9, 0.3]) + np.triu(np.full((3, 3), 2.0), 1)  # far from normal: σ_max is not ρ
-    first = lyapunov_exponents(at_rest(W)[0], ids, warm_up=400)
+    W = np.diag([1.4, 0.9, 0.3]) + np.triu(np.full((3, 3), 2.0), 1)  # not normal: σ_max is not ρ
+    first = lyapunov_exponents(linear_network(W)[0], ids, warm_up=400)
     assert first.exponents[0] == pytest.approx(math.log(1.4), abs=1e-9)
-    assert spectra(at_rest(W)[0])[0].radius == pytest.approx(1.4) and spectra(at_rest(W)[0])[0].norm > 2
+    assert spectra(linear_network(W)[0])[0].radius == pytest.approx(1.4) and spectra(linear_network(W)[0])[0].norm > 2
 
 
+# not the other layer norms: their determinants are 0
 @pytest.mark.parametrize(("cell", "layer_norm"), [("rnn", False), ("gru", False), ("gru", True), ("lstm", False)])
 def test_sum_of_exponents_is_log_determinant(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
     ids = torch.randint(5, (61,), generator=torch.Generator().manual_seed(3))
     dim = 12 if cell == "lstm" else 6
-    found = lyapunov_exponents(
-        model, ids.tolist(), count=dim, stretch=20, warm_up=0
-    )  # some layer norms leave determinants of 0
+    found = lyapunov_exponents(model, ids.tolist(), count=dim, stretch=20, warm_up=0)
     dets = torch.linalg.slogdet(step_jacobians(model, ids, torch.arange(1, 61)))[1].view(3, 20).mean(dim=1)
     assert found.stretches == 3 and found.exponents.sum() == pytest.approx(dets.mean().item(), rel=1e-9)
     assert (np.diff(found.exponents) < 0.05).all()
@@ -170,26 +161,26 @@ def test_exponent_error_is_that_of_stretch_means():
     assert found.errors[0] == pytest.approx(samples.std(ddof=1) / 2, rel=1e-10)
 
 
-def by_tangents(model, ids, rounds):
+def exponent_by_tangents(model, ids, rounds):
     """First exponent of an LSTM from a tangent carried by explicit equations."""
     weights = {name: weight.double().numpy() for name, weight in model.state_dict().items()}
-    from_x = weights["embed.weight"] @ weights["cell.W_ih.weight"].T + weights["cell.W_hh.bias"]  # (V, 4H)
+    input_sums = weights["embed.weight"] @ weights["cell.W_ih.weight"].T + weights["cell.W_hh.bias"]  # (V, 4H)
     W, H = weights["cell.W_hh.weight"], model.hidden_dim
     d_h, d_c = np.random.default_rng(1).standard_normal((2, H))
     for _ in range(rounds):
-        h, c, grown = np.zeros(H), np.zeros(H), 0.0
+        h, c, log_growth = np.zeros(H), np.zeros(H), 0.0
         for t, id in enumerate(ids):
-            z, d_z = (from_x[id] + W @ h).reshape(4, H), (W @ d_h).reshape(4, H)
+            z, d_z = (input_sums[id] + W @ h).reshape(4, H), (W @ d_h).reshape(4, H)
             i, f, o = 1 / (1 + np.exp(-z[[0, 1, 3]]))
             g, c_before = np.tanh(z[2]), c
             c, h = f * c + i * g, o * np.tanh(f * c + i * g)
             if not t:
-                continue  # the first step leads to no state before which there is another
+                continue  # the first state has no predecessor
             d_c = f * d_c + f * (1 - f) * d_z[1] * c_before + i * (1 - i) * d_z[0] * g + i * (1 - g**2) * d_z[2]
             d_h = o * (1 - o) * d_z[3] * np.tanh(c) + o * (1 - np.tanh(c) ** 2) * d_c
             size = math.hypot(np.linalg.norm(d_h), np.linalg.norm(d_c))
-            d_h, d_c, grown = d_h / size, d_c / size, grown + math.log(size)
-    return grown / (len(ids) - 1)
+            d_h, d_c, log_growth = d_h / size, d_c / size, log_growth + math.log(size)
+    return log_growth / (len(ids) - 1)
 
 
 def test_lstm_exponent_matches_tangents():
@@ -197,10 +188,10 @@ def test_lstm_exponent_matches_tangents():
     model, ids = scale_recurrent(lstm.model, 1.4), lstm.vocab.encode(lstm.info.passage[:1025])
     found = lyapunov_exponents(model, ids)
     assert found.stretches * found.stretch == 1024
-    assert abs(found.exponents[0] - by_tangents(model, ids, rounds=3)) < found.errors[0]
-    again = lyapunov_exponents(model, ids, warm_up=2 * found.warm_up)
-    assert again.warm_up == 2 * found.warm_up >= 1024
-    assert abs(again.exponents[0] - found.exponents[0]) < found.errors[0]
+    assert abs(found.exponents[0] - exponent_by_tangents(model, ids, rounds=3)) < found.errors[0]
+    longer = lyapunov_exponents(model, ids, warm_up=2 * found.warm_up)
+    assert longer.warm_up == 2 * found.warm_up >= 1024
+    assert abs(longer.exponents[0] - found.exponents[0]) < found.errors[0]
 
 
 def test_curve_tail_matches_first_exponent():
@@ -216,21 +207,21 @@ def test_spectrum_of_each_gate_is_scaled(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
     W = model.cell.W_hh.weight.detach().double().numpy()
     gates = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}[cell]
-    half = spectra(scale_recurrent(model, 0.5))
+    halved = spectra(scale_recurrent(model, 0.5))
     for i, (gate, spectrum) in enumerate(zip(gates, spectra(model), strict=True)):
-        own = W[6 * i : 6 * i + 6]
+        block = W[6 * i : 6 * i + 6]
         assert spectrum.gate == gate
-        assert np.poly(spectrum.eigenvalues) == pytest.approx(np.poly(own), rel=1e-9)
+        assert np.poly(spectrum.eigenvalues) == pytest.approx(np.poly(block), rel=1e-9)
         assert (np.diff(abs(spectrum.eigenvalues)) <= 1e-12).all()
-        assert np.allclose(spectrum.singular_values**2, np.linalg.eigvalsh(own.T @ own)[::-1], rtol=1e-6)
+        assert np.allclose(spectrum.singular_values**2, np.linalg.eigvalsh(block.T @ block)[::-1], rtol=1e-6)
         assert spectrum.radius <= spectrum.norm
-        assert half[i].radius == pytest.approx(spectrum.radius / 2, rel=1e-6)
-        assert half[i].norm == pytest.approx(spectrum.norm / 2, rel=1e-6)
+        assert halved[i].radius == pytest.approx(spectrum.radius / 2, rel=1e-6)
+        assert halved[i].norm == pytest.approx(spectrum.norm / 2, rel=1e-6)
         assert spectrum.bounds == (cell == "rnn" and not layer_norm)
 
 
 @pytest.mark.parametrize(
-    ("ask", "reason"),
+    ("measure", "reason"),
     [
         (lambda model, ids: step_jacobians(model, ids, torch.tensor([3])), "carries no state"),
         (lambda model, ids: product_norms(model, ids.tolist(), 10), "carries no state"),
@@ -238,9 +229,9 @@ def test_spectrum_of_each_gate_is_scaled(cell, layer_norm):
         (lambda model, ids: spectra(model), "no recurrent weights"),
     ],
 )
-def test_transformer_has_no_step_jacobian(ask, reason):
+def test_transformer_has_no_step_jacobian(measure, reason):
     with pytest.raises(ValueError, match=reason):
-        ask(*attentive())
+        measure(*attentive())
 
 
 def test_short_text_and_wrong_count_are_refused():

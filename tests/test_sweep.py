@@ -1,7 +1,6 @@
 """Sweeps: grid, table, processes and failures."""
 
 import math
-import shlex
 import signal
 import statistics
 from pathlib import Path
@@ -9,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from charrnn import checkpoint
-from charrnn.commands import sweep, train_all, train_flags, train_out_folder, train_run
+from charrnn.commands import sweep, train_all, train_flags, train_run
 from charrnn.training import DivergedError, Training
 from tests.cli import interrupted, run_main
-from tests.torchrun import run_torchrun
+from tests.torchrun import finished_runs, run_torchrun
 
 pytestmark = pytest.mark.process
 
@@ -43,7 +42,7 @@ def typed(capsys, monkeypatch, root):
 
 
 def heads(out: str) -> list[str]:
-    """The status line of each run."""
+    """The first line of each run."""
     return [line for line in out.splitlines() if line.partition(": ")[0] in RUNS]
 
 
@@ -58,23 +57,20 @@ def weights(folder: Path) -> dict[str, str]:
 
 
 def test_sweep_is_product_of_flags(tmp_path):
-    options = sweep.parse(
-        shlex.split("--recipe lstm rnn-lab --layer-norm no yes --dropout 0.5 --seed 3 4 3 --data my.txt --into")
-        + [str(tmp_path)]
-    )
-    runs = sweep.runs_of(options)
+    flags = "--recipe lstm rnn-lab --layer-norm no yes --dropout 0.5 --seed 3 4 3 --data my.txt --into"
+    runs = sweep.runs_of(sweep.parse([*flags.split(), str(tmp_path)]))
     assert [run.name for run in runs] == [
         f"{recipe}-layer_norm={norm}-dropout=0.5-seed={seed}"
         for recipe in ("lstm", "rnn-lab")
         for norm in ("no", "yes")
         for seed in (3, 4)
-    ], "in any order of the flags, the seed given twice taken once"
+    ], "a repeated seed counts once"
     assert {run.configuration for run in runs} == {
         f"{recipe} layer_norm={norm}" for recipe in ("lstm", "rnn-lab") for norm in ("no", "yes")
     }
     last = train_flags.recipe_from_flags(runs[-1].options, runs[-1].options.recipe)
-    usual = train_all.RECIPES["rnn-lab"]
-    assert (last.cell, last.layer_norm, last.dropout, last.learning_rate) == ("rnn", True, 0.5, usual.learning_rate)
+    rate = train_all.RECIPES["rnn-lab"].learning_rate
+    assert (last.cell, last.layer_norm, last.dropout, last.learning_rate) == ("rnn", True, 0.5, rate)
     assert (runs[-1].options.seed, runs[-1].options.threads) == (4, 1)
     assert runs[-1].options.out == tmp_path / runs[-1].name
 
@@ -95,18 +91,18 @@ def test_invalid_sweep_is_refused_first(typed, tmp_path, flags, reason):
 
 
 def test_sweep_table_is_independent_of_processes(root, typed):
-    def swept(processes: int, into: str, **environment: str):
+    def launch_sweep(processes: int, into: str, **environment: str):
         flags = [*GRID, "--data", root / "text.txt", "--into", root / into]
         return run_torchrun(root, "sweep", processes, ["rnn", "gru"], *flags, **environment)
 
-    one, two, killed = swept(1, "one"), swept(2, "two"), swept(2, "killed", DIES="gru")
+    one, two, killed = launch_sweep(1, "one"), launch_sweep(2, "two"), launch_sweep(2, "killed", DIES="gru")
     assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
     assert table(one.stdout) == table(two.stdout)
     assert sorted(heads(one.stdout)) == sorted(heads(two.stdout)) == sorted(f"{name}: starts" for name in RUNS)
     assert weights(root / "one") == weights(root / "two") and len(set(weights(root / "one").values())) == len(RUNS)
 
     rows = {" ".join(line.split()[:2]): line.split()[2:] for line in table(one.stdout)}
-    assert list(rows) == sorted(rows, key=lambda name: float(rows[name][2])) and len(rows) == 4, "the best first"
+    assert list(rows) == sorted(rows, key=lambda name: float(rows[name][2])) and len(rows) == 4, "best first"
     for name, (parameters, seeds, median, best, worst, bits) in rows.items():
         cell, units = name.split()
         infos = [checkpoint.describe(root / "one" / run) for run in RUNS if run.startswith(f"{cell}-{units}-")]
@@ -116,18 +112,14 @@ def test_sweep_table_is_independent_of_processes(root, typed):
         assert float(bits) == pytest.approx(statistics.median(losses) / 0.6931471805599453, abs=1e-4)
 
     assert killed.returncode != 0 and "configuration" not in killed.stdout
-    done = {
-        path.name
-        for path in (root / "killed").iterdir()
-        if (found := train_out_folder.readable_checkpoint(path)) and found.finished
-    }
+    done = finished_runs(root / "killed")
     stamps = {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done}
     assert not any(name.startswith("gru") for name in done)
-    again = typed(*GRID, "--into", root / "killed")
-    assert again.code == 0, again.err
-    assert {line.partition(": ")[0] for line in heads(again.out) if ": done" in line} == done
+    resumed = typed(*GRID, "--into", root / "killed")
+    assert resumed.code == 0, resumed.err
+    assert {line.partition(": ")[0] for line in heads(resumed.out) if ": done" in line} == done
     assert {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done} == stamps
-    assert table(again.out) == table(one.stdout) and weights(root / "killed") == weights(root / "one")
+    assert table(resumed.out) == table(one.stdout) and weights(root / "killed") == weights(root / "one")
 
 
 def test_diverged_sweep_run_leaves_the_others(typed, tmp_path, monkeypatch):
@@ -146,8 +138,8 @@ def test_diverged_sweep_run_leaves_the_others(typed, tmp_path, monkeypatch):
     assert rows["learning_rate=0.01"][0] == "2"
     assert rows["learning_rate=0.5"][:3] == ["1", "of", "2"]
     monkeypatch.setattr(Training, "advance", advance)
-    again = typed(*grid, "--into", tmp_path)
-    assert again.code == 0 and again.out.count(": done, ") == 3 and again.out.count(": goes on") == 1
+    resumed = typed(*grid, "--into", tmp_path)
+    assert resumed.code == 0 and resumed.out.count(": done, ") == 3 and resumed.out.count(": goes on") == 1
 
 
 def test_bad_sweep_runs_are_listed_in_table(typed, tmp_path):
@@ -165,21 +157,19 @@ def test_bad_sweep_runs_are_listed_in_table(typed, tmp_path):
         "minigpt hidden_dim=6 seq_len=8": "give heads that divide --hidden-dim",
         "rnn hidden_dim=8 seq_len=8": "training.safetensors is not a safetensors file",
     }.items():
-        assert " 0 of 1 " in rows[name] and reason in rows[name] and f"{reason}" in result.err
+        assert " 0 of 1 " in rows[name] and reason in rows[name] and reason in result.err
     assert rows["rnn hidden_dim=6 seq_len=8"].split()[4] == "1" and len(rows) == 8
     assert damaged.read_bytes() == b"cut off"
     assert {path.name for path in tmp_path.iterdir()} == {
         damaged.parent.name,
         "rnn-hidden_dim=6-steps=4-batch=2-seq_len=8-seed=0",
         "minigpt-hidden_dim=8-steps=4-batch=2-seq_len=8-seed=0",
-    }, "nothing is made for a run that cannot be"
+    }, "no folder for an impossible run"
 
 
-def test_sweep_numbers_are_normalised(tmp_path):
-    options = sweep.parse(
-        shlex.split("--seed 0 00 +0 1 --learning-rate 0.002 2e-3 --dropout 0 -0.0 0.5 --steps 4 +4 --into x")
-    )
-    assert [run.name for run in sweep.runs_of(options)] == [
+def test_sweep_numbers_are_normalised():
+    flags = "--seed 0 00 +0 1 --learning-rate 0.002 2e-3 --dropout 0 -0.0 0.5 --steps 4 +4 --into x"
+    assert [run.name for run in sweep.runs_of(sweep.parse(flags.split()))] == [
         f"rnn-steps=4-learning_rate=0.002-dropout={share}-seed={seed}" for share in ("0", "0.5") for seed in (0, 1)
     ]
 
@@ -188,9 +178,6 @@ def test_interrupted_sweep_is_resumed(typed, tmp_path):
     flags = ["--recipe", "rnn", "gru", "--hidden-dim", 6, *TINY, "--into", tmp_path]
     with interrupted(at=3, cell="gru"):
         assert typed(*flags).code == 128 + signal.SIGINT
-    again = typed(*flags)
-    assert again.code == 0
-    assert [line.split(": ")[1].split(",")[0] for line in again.out.splitlines() if "-seed=0: " in line] == [
-        "done",
-        "goes on",
-    ]
+    resumed = typed(*flags)
+    lines = [line.partition(": ")[2] for line in resumed.out.splitlines() if "-seed=0: " in line]
+    assert resumed.code == 0 and [line.split(",")[0] for line in lines] == ["done", "goes on"]

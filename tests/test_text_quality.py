@@ -1,3 +1,5 @@
+"""Shares of known words, repetition and copied text."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,16 +11,8 @@ written = st.text(alphabet="abT' \n.;", min_size=LONG, max_size=120)
 
 
 def test_words_are_letters_and_apostrophes():
-    assert words("The King's men, o'er--sea; 'tis ''\n3 Éa_b") == [
-        "the",
-        "king's",
-        "men",
-        "o'er",
-        "sea",
-        "'tis",
-        "éa",
-        "b",
-    ]
+    expected = ["the", "king's", "men", "o'er", "sea", "'tis", "éa", "b"]
+    assert words("The King's men, o'er--sea; 'tis ''\n3 Éa_b") == expected
 
 
 def test_known_words_ignore_case():
@@ -42,8 +36,8 @@ def test_text_without_words_knows_none():
 def test_quality_shares_match_plain_count(text, corpus):
     quality = Reference(corpus).score_text(text)
     starts = range(len(text) - LONG + 1)
-    again = sum(text.find(text[i : i + LONG]) < i for i in starts)  # stood in the text before
-    assert quality.repetition == pytest.approx(again / len(starts))
+    repeated = sum(text.find(text[i : i + LONG]) < i for i in starts)
+    assert quality.repetition == pytest.approx(repeated / len(starts))
     assert quality.copied == pytest.approx(sum(text[i : i + LONG] in corpus for i in starts) / len(starts))
     known = [word for word in words(text) if word in words(corpus)]
     assert quality.known_words == pytest.approx(len(known) / max(1, quality.words))

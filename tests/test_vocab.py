@@ -1,3 +1,5 @@
+"""Vocabularies: encoding, unknown characters, default prompts."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

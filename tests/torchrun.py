@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from charrnn.commands.train_out_folder import readable_checkpoint
 from tests.cli import ROOT
 
 # The worker: short texts, few RECIPES; a run of the cell DIES is killed in its third step.
@@ -36,3 +37,9 @@ def run_torchrun(
     return subprocess.run(
         [*command, str(worker), *map(str, arguments)], env=os.environ | settings, capture_output=True, text=True
     )
+
+
+def finished_runs(root: Path) -> set[str]:
+    """The names of the folders with finished runs."""
+    found = {path.name: readable_checkpoint(path) for path in root.iterdir()}
+    return {name for name, checkpoint in found.items() if checkpoint and checkpoint.finished}
