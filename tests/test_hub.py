@@ -36,11 +36,12 @@ def test_push_round_trip_is_byte_identical(server, folder, without_xet):
     assert found["commit"] == pushed["commit"]
     listed = {"model.safetensors", "config.json", "history.json", "passage.txt", "analyses.json"}
     listed |= {"steps/000000.safetensors", "steps/000010.safetensors"}
-    here = contents(folder)
-    assert contents(Path(found["folder"])) == {name: here[name] for name in listed}
-    made = {"graph.json", ".gitattributes", "README.md"}
-    assert server.files("me/tiny") == listed | made, "and nothing else left the machine"
-    assert (next(server.store.rglob("*"), None) is None) == bool(without_xet), "the other way of uploading was taken"
+    local = contents(folder)
+    assert contents(Path(found["folder"])) == {name: local[name] for name in listed}
+    assert server.files("me/tiny") == listed | {".gitattributes", "README.md", "graph.json"}, (
+        "no other file is uploaded"
+    )
+    assert (next(server.store.rglob("*"), None) is None) == bool(without_xet), "uploaded by Xet or by LFS"
 
 
 FAULTS = [
@@ -64,14 +65,11 @@ LFS_FAULTS = [
 
 @pytest.mark.parametrize(("faults", "without_xet"), [(FAULTS, ""), (LFS_FAULTS, "1")], ids=["xet", "lfs"])
 def test_failed_push_is_explained_in_one_line(server, folder, faults, without_xet):
-    calls = [
-        call for route, fault, _ in faults for call in (["fail", {route: fault}], ["push", str(folder), "me/tiny"])
-    ]
-    *outcomes, recovered = server.call(
-        *calls, ["fail", {}], ["push", str(folder), "me/tiny"], HF_HUB_DISABLE_XET=without_xet
-    )
-    for outcome, (*_, said) in zip(outcomes, faults, strict=True):
-        assert outcome["error"].startswith("me/tiny: ") and said in outcome["error"]
+    push = ["push", str(folder), "me/tiny"]
+    calls = [call for route, fault, _ in faults for call in (["fail", {route: fault}], push)]
+    *outcomes, recovered = server.call(*calls, ["fail", {}], push, HF_HUB_DISABLE_XET=without_xet)
+    for outcome, (*_, reason) in zip(outcomes, faults, strict=True):
+        assert outcome["error"].startswith("me/tiny: ") and reason in outcome["error"]
         assert "\n" not in outcome["error"]
     assert recovered["url"] == f"{server.address}/me/tiny"
 
@@ -80,7 +78,7 @@ XET = "Network error: Request error: HTTP status {}, domain: http://127.0.0.1:40
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("message", "reason"),
     [
         (XET.format("client error (403 Forbidden)"), "write access"),
         (XET.format("client error (429 Too Many Requests)"), "too many requests"),
@@ -88,9 +86,9 @@ XET = "Network error: Request error: HTTP status {}, domain: http://127.0.0.1:40
         ("Network error: tcp connect error, domain: http://127.0.0.1:40403", "cannot be reached"),
     ],
 )
-def test_xet_errors_are_explained(told, said):
-    with pytest.raises(hub.HubError, match=said), as_hub_errors("me/tiny"):
-        raise ConnectionError(told)
+def test_xet_errors_are_explained(message, reason):
+    with pytest.raises(hub.HubError, match=reason), as_hub_errors("me/tiny"):
+        raise ConnectionError(message)
 
 
 def test_offline_push_names_variable(server, folder):
@@ -123,37 +121,29 @@ def test_folder_without_checkpoint_is_not_pushed(tmp_path):
         hub.push(tmp_path, "me/tiny")
 
 
-@pytest.mark.parametrize(
-    ("config", "family", "facts"),
-    [
-        (RNN, "recurrent-neural-network", ["vanilla recurrent network", "one vector of 4 numbers", "layer_norm False"]),
-        (
-            {"cell": "gru", "hidden_dim": 4},
-            "recurrent-neural-network",
-            ["gated recurrent unit (GRU)", "one vector of 4 numbers"],
-        ),
-        (
-            {"cell": "lstm", "hidden_dim": 4, "layer_norm": True},
-            "recurrent-neural-network",
-            ["long short-term memory (LSTM)", "two vectors of 4 numbers", "layer_norm True"],
-        ),
-        (
-            {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 6},
-            "transformer",
-            ["Transformer", "the last 6 characters in each of 2 layers", "layers 2, heads 2, context 6"],
-        ),
-    ],
-    ids=["rnn", "gru", "lstm", "minigpt"],
-)
-def test_model_card_describes_its_network(tmp_path, config, family, facts):
-    card = hub.checkpoint_card(checkpoint.describe(write_checkpoint(tmp_path, 1, [], config)), "me/tiny")
-    tags = yaml.safe_load(card.split("---")[1])["tags"]
-    assert {family, config["cell"], "character-level"} <= set(tags)
-    assert len({"transformer", "recurrent-neural-network"} & set(tags)) == 1
-    for fact in facts:
-        assert fact in card
+CARDS = {
+    "rnn": ({}, ["vanilla recurrent network", "one vector of 4 numbers", "layer_norm False"]),
+    "gru": ({}, ["gated recurrent unit (GRU)", "one vector of 4 numbers"]),
+    "lstm": ({"layer_norm": True}, ["long short-term memory (LSTM)", "two vectors of 4 numbers", "layer_norm True"]),
+    "minigpt": (
+        {"hidden_dim": 8, "layers": 2, "heads": 2, "context": 6},
+        ["Transformer", "the last 6 characters in each of 2 layers", "layers 2, heads 2, context 6"],
+    ),
+}
+
+
+@pytest.mark.parametrize("cell", CARDS)
+def test_model_card_describes_its_network(tmp_path, cell):
+    config, facts = CARDS[cell]
+    folder = write_checkpoint(tmp_path, 1, [], RNN | config | {"cell": cell})
+    card = hub.checkpoint_card(checkpoint.describe(folder), "me/tiny")
+    families = {"transformer", "recurrent-neural-network"}
+    tags = set(yaml.safe_load(card.split("---")[1])["tags"])
+    assert {cell, "character-level"} <= tags
+    assert families & tags == {"transformer" if cell == "minigpt" else "recurrent-neural-network"}
+    assert all(fact in card for fact in facts)
     names = {"vanilla recurrent network", "(GRU)", "(LSTM)", "Transformer"}
-    assert sum(name in card for name in names) == 1, "and of no other"
+    assert sum(name in card for name in names) == 1, "one architecture is named"
 
 
 def test_retry_line_works_where_pasted(tmp_path, monkeypatch):
@@ -162,10 +152,9 @@ def test_retry_line_works_where_pasted(tmp_path, monkeypatch):
     python.touch(mode=0o755)
     monkeypatch.setattr("sys.executable", str(python))
     monkeypatch.chdir(ROOT)
-    again = f"'{python}' scripts/publish.py checkpoints me/a --folder 'my runs/a'"
-    assert hub.retry_line(script, Path("my runs/a"), "me/a") == again
-    assert hub.retry_line(script, Path("my runs/a"), "me/a", private=True) == f"{again} --private"
+    line = f"'{python}' scripts/publish.py checkpoints me/a --folder 'my runs/a'"
+    assert hub.retry_line(script, Path("my runs/a"), "me/a") == line
+    assert hub.retry_line(script, Path("my runs/a"), "me/a", private=True) == f"{line} --private"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(python.parent))
-    elsewhere = hub.retry_line(script, Path("a"), "me/a")
-    assert elsewhere == f"python {script} checkpoints me/a --folder a"
+    assert hub.retry_line(script, Path("a"), "me/a") == f"python {script} checkpoints me/a --folder a"

@@ -26,28 +26,28 @@ FAST = settings(max_examples=150, database=None, derandomize=True, suppress_heal
 
 
 class Body(httpx2.SyncByteStream):
-    """Parts of a body, each counted when it is taken."""
+    """A streamed body that counts the bytes read."""
 
     def __init__(self, parts: Iterator[bytes]):
-        self.parts, self.taken = parts, 0
+        self.parts, self.bytes_read = parts, 0
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self.parts:
-            self.taken += len(part)
+            self.bytes_read += len(part)
             yield part
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and a token of nobody's."""
+    """An empty cache of downloads; failed requests are not retried."""
     folder = tmp_path_factory.mktemp("hub")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
     monkeypatch.setattr(errors, "WAITS_S", ())
     return folder
 
 
-def register_stream(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
-    """Let every request of the Hub library be answered by this, whichever client it makes."""
+def mock_hub(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+    """Answer all requests of the Hub library by a function."""
 
     def client() -> httpx2.Client:
         return httpx2.Client(transport=httpx2.MockTransport(answer), follow_redirects=True)
@@ -58,7 +58,8 @@ def register_stream(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Re
     monkeypatch.setattr("huggingface_hub.utils._http._GLOBAL_CLIENT", None)
 
 
-def refused(work: Callable[[], object]) -> hub.HubError:
+def hub_error(work: Callable[[], object]) -> hub.HubError:
+    """Call a function that fails; its error, with checked messages."""
     with pytest.raises(hub.HubError) as caught:
         work()
     for text in (str(caught.value), caught.value.user_message):
@@ -70,12 +71,22 @@ LISTED = {"id": "me/lab", "sha": COMMIT, "siblings": [{"rfilename": "model.safet
 TREE = [{"type": "file", "path": "model.safetensors", "size": 1000, "oid": "0" * 40}]
 
 
+FILE_HEADERS = {"X-Repo-Commit": COMMIT, "ETag": '"e"'}
+
+
+def listing(request: httpx2.Request, **headers: str) -> httpx2.Response:
+    """A valid description of the repository, or of its files."""
+    return httpx2.Response(200, json=TREE if "/tree/" in request.url.path else LISTED, headers=headers)
+
+
 def hub_with(file: Body, **headers: str) -> Callable[[httpx2.Request], httpx2.Response]:
+    """A Hub that sends this file, with a false size in its headers."""
+
     def answer(request: httpx2.Request) -> httpx2.Response:
-        if "/resolve/" in request.url.path:
-            said = {"X-Repo-Commit": COMMIT, "ETag": '"e"', "X-Linked-Size": str(1 << 31), **headers}
-            return httpx2.Response(200, headers=said, stream=Body(iter(())) if request.method == "HEAD" else file)
-        return httpx2.Response(200, json=TREE if "/tree/" in request.url.path else LISTED)
+        if "/resolve/" not in request.url.path:
+            return listing(request)
+        sent = FILE_HEADERS | {"X-Linked-Size": str(1 << 31)} | headers
+        return httpx2.Response(200, headers=sent, stream=Body(iter(())) if request.method == "HEAD" else file)
 
     return answer
 
@@ -83,56 +94,52 @@ def hub_with(file: Body, **headers: str) -> Callable[[httpx2.Request], httpx2.Re
 def test_oversized_download_is_stopped(monkeypatch, cache: Path):
     monkeypatch.setattr(download, "LISTING_BYTES", 1 << 20)
     file = Body(bytes(1 << 16) for _ in itertools.count())
-    register_stream(monkeypatch, hub_with(file))
-    error = refused(lambda: hub.fetch("me/lab"))
+    mock_hub(monkeypatch, hub_with(file))
+    error = hub_error(lambda: hub.fetch("me/lab"))
     assert error.kind == "large"
     assert "sends more than the size of the repository" in str(error)
-    assert file.taken <= (1 << 20) + (1 << 17)
-    assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 1 << 20, "it was left there"
+    assert file.bytes_read <= (1 << 20) + (1 << 17)
+    assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 1 << 20, "the part is deleted"
 
 
 def test_compressed_download_is_refused(monkeypatch):
-    register_stream(monkeypatch, hub_with(Body(iter([b"\x1f\x8b"])), **{"Content-Encoding": "gzip"}))
-    assert refused(lambda: hub.fetch("me/lab")).kind == "large"
+    mock_hub(monkeypatch, hub_with(Body(iter([b"\x1f\x8b"])), **{"Content-Encoding": "gzip"}))
+    assert hub_error(lambda: hub.fetch("me/lab")).kind == "large"
 
 
-def endless(path: str, what: str, stop: threading.Event) -> Callable[[httpx2.Request], httpx2.Response]:
-    """A Hub whose answers to requests for this path never come, or never end."""
+def endless(path: str, kind: str, stop: threading.Event) -> Callable[[httpx2.Request], httpx2.Response]:
+    """A Hub whose answers for this path never begin or never end, or whose listings have endless pages."""
 
     def drip() -> Iterator[bytes]:
         while not stop.wait(0.02):
             yield b" "
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        if path in request.url.path:
-            if what == "nothing":
-                stop.wait(60)
-            return httpx2.Response(200, headers={"X-Repo-Commit": COMMIT, "ETag": '"e"'}, stream=Body(drip()))
-        if what == "pages":
-            page = {"Link": f'<{request.url.copy_with(query=b"a=" + str(time.monotonic()).encode())}>; rel="next"'}
-            return httpx2.Response(200, json=TREE if "/tree/" in request.url.path else LISTED, headers=page)
-        return httpx2.Response(200, json=TREE if "/tree/" in request.url.path else LISTED)
+        if kind == "pages":
+            page = request.url.copy_with(query=b"a=" + str(time.monotonic()).encode())
+            return listing(request, Link=f'<{page}>; rel="next"')
+        if path not in request.url.path:
+            return listing(request)
+        if kind == "nothing":
+            stop.wait(60)
+        return httpx2.Response(200, headers=FILE_HEADERS, stream=Body(drip()))
 
     return answer
 
 
-@pytest.mark.parametrize("what", ["nothing", "drip"])
-@pytest.mark.parametrize("path", ["/api/models/me/lab", "/tree/", "/resolve/"])
-def test_endless_answer_counts_as_unreachable(monkeypatch, path: str, what: str):
-    monkeypatch.setattr(download, "LISTING_S", 0.5)
+PATHS = ["/api/models/me/lab", "/tree/", "/resolve/"]
+
+
+@pytest.mark.parametrize(("path", "kind"), [*itertools.product(PATHS, ["nothing", "drip"]), ("", "pages")])
+def test_endless_answer_counts_as_unreachable(monkeypatch, path: str, kind: str):
+    monkeypatch.setattr(download, "LISTING_S", 0.3)
     stop = threading.Event()
-    register_stream(monkeypatch, endless(path, what, stop))
+    mock_hub(monkeypatch, endless(path, kind, stop))
     try:
-        error = refused(lambda: hub.fetch("me/lab"))
+        error = hub_error(lambda: hub.fetch("me/lab"))
     finally:
         stop.set()
     assert error.kind == "network" and error.is_temporary and "me/lab: " in str(error)
-
-
-def test_endless_listing_counts_as_unreachable(monkeypatch):
-    monkeypatch.setattr(download, "LISTING_S", 0.5)
-    register_stream(monkeypatch, endless("no path", "pages", threading.Event()))
-    assert refused(lambda: hub.fetch("me/lab")).is_temporary
 
 
 @pytest.mark.parametrize("value", ["socks://127.0.0.1:9", "http://[", "ftp://x", "http://a:b:c"])
@@ -144,7 +151,7 @@ def test_unusable_proxy_counts_as_unreachable(monkeypatch, name: str, value: str
         monkeypatch.setenv("all_proxy", value)
     for call in (lambda: hub.fetch("me/lab"), lambda: hub.push(Path("nothing"), "me/lab")):
         monkeypatch.setattr(upload, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
-        error = refused(call)
+        error = hub_error(call)
         assert error.kind == "network", error
 
 
@@ -166,9 +173,7 @@ HEADERS = st.dictionaries(
     st.sampled_from(["X-Error-Code", "X-Error-Message", "Retry-After", "RateLimit", "Location", "ETag"]),
     st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20),
     max_size=3,
-)  # fmt: skip
-
-
+)
 BODY = st.binary(max_size=30) | ANSWER.map(lambda value: json.dumps(value).encode())
 STATUS = st.sampled_from([200, 200, 200, 200, 302, 400, 401, 403, 404, 409, 418])
 
@@ -176,22 +181,22 @@ STATUS = st.sampled_from([200, 200, 200, 200, 302, 400, 401, 403, 404, 409, 418]
 @FAST
 @given(st.lists(st.tuples(STATUS, HEADERS, BODY), min_size=1, max_size=6))
 def test_arbitrary_answers_are_reported_in_one_line(answers: list[tuple[int, dict[str, str], bytes]]):
-    asked = list[str]()  # the nth address that is asked has the nth answer, whenever it is asked
+    requested = list[str]()  # the nth different address always has the nth answer
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         address = f"{request.method} {request.url.path}"
-        if address not in asked:
-            asked.append(address)
-        status, headers, body = answers[asked.index(address) % len(answers)]
-        said = [(name.encode(), text.encode("latin-1")) for name, text in headers.items()]
-        return httpx2.Response(status, headers=said, content=body)
+        if address not in requested:
+            requested.append(address)
+        status, headers, body = answers[requested.index(address) % len(answers)]
+        sent = [(name.encode(), text.encode("latin-1")) for name, text in headers.items()]
+        return httpx2.Response(status, headers=sent, content=body)
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as cache:
-        register_stream(patch, answer)
+        mock_hub(patch, answer)
         patch.setattr(constants, "HF_HUB_CACHE", cache)
         patch.setattr(upload, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
         for call in (lambda: hub.fetch("me/lab"), lambda: hub.push(Path("nothing"), "me/lab")):
-            asked.clear()
+            requested.clear()
             try:
                 call()
             except hub.HubError as error:

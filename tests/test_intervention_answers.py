@@ -2,9 +2,7 @@
 
 import json
 import math
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,24 +11,17 @@ import torch
 from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
 from charrnn.gradient_flow import gradient_flow, scale_recurrent
+from charrnn.paths import CHECKPOINTS
 from charrnn.probes import ablate_context
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.surprisal import surprisals
 from charrnn.ui.lecture import intervention_answers
-from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
+from tests.cli import ROOT
+from tests.test_scenes import BY_ID, figures
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_corpus")]
-
-ROOT = Path(__file__).resolve().parents[1]
-CHECKPOINTS = ROOT / "checkpoints"
-BY_ID = {scene.id: scene for scene in SCENES}
-
-
-def numbers(words: str) -> list[float]:
-    found = re.findall(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?", words.replace("−", "-"))
-    return [float(number.replace(",", "")) for number in found]
 
 
 def held_out(store: Store, name: str) -> str:
@@ -41,7 +32,7 @@ def mean_bits(decoder, ids: list[int]) -> float:
     return float(np.concatenate([*surprisals(decoder, ids)]).mean())
 
 
-def written(decoder, vocab, n: int) -> str:
+def sampled(decoder, vocab, n: int) -> str:
     steps = generate(decoder, decoder.prefill(vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), UniformStream(7))
     return "ROMEO:\n" + vocab.decode([step.id for step in steps])
 
@@ -50,20 +41,20 @@ def test_scene_knob_matches_measurements(store: Store):
     answer = BY_ID["knob"].measured_answer(store)
     trained, text = load(CHECKPOINTS / "rnn"), held_out(store, "rnn")
     whole = trained.vocab.encode(text_for(store, store.load("rnn")).text)
-    told = answer.words.split(". ×")
-    assert len(told) == 3
-    for words, g in zip(told, (1.0, 0.7, 1.4), strict=True):
-        said = numbers(words)
+    parts = answer.words.split(". ×")
+    assert len(parts) == 3
+    for words, g in zip(parts, (1.0, 0.7, 1.4), strict=True):
+        shown = figures(words)
         W = g * trained.model.state_dict()["cell.W_hh.weight"].double()
         model = scale_recurrent(trained.model, g)
-        assert said[0] == g and said[1] == pytest.approx(torch.linalg.eigvals(W).abs().max().item(), abs=0.0051)
+        assert shown[0] == g and shown[1] == pytest.approx(torch.linalg.eigvals(W).abs().max().item(), abs=0.0051)
         flow = gradient_flow(model, whole, 128, 512)
-        assert said[2] == float(f"{flow.geometric_mean[100]:.0e}") and said[3] == 100
-        assert said[4] == pytest.approx(mean_bits(model.decoder(), trained.vocab.encode(text)), abs=0.0051)
+        assert shown[2] == float(f"{flow.geometric_mean[100]:.0e}") and shown[3] == 100
+        assert shown[4] == pytest.approx(mean_bits(model.decoder(), trained.vocab.encode(text)), abs=0.0051)
     assert [title for title, _, _ in answer.texts] == ["W_hh × 0.7", "W_hh × 1", "W_hh × 1.4"]
-    for (_, shown, divergence), g in zip(answer.texts, (0.7, 1.0, 1.4), strict=True):
-        assert shown == written(scale_recurrent(trained.model, g).decoder(), trained.vocab, 240)
-        assert shown[:divergence] == answer.texts[1][1][:divergence]
+    for (_, sample, divergence), g in zip(answer.texts, (0.7, 1.0, 1.4), strict=True):
+        assert sample == sampled(scale_recurrent(trained.model, g).decoder(), trained.vocab, 240)
+        assert sample[:divergence] == answer.texts[1][1][:divergence]
     assert answer.shown["knob"] == 1.4 and [way["knob"] for way in answer.shown["ways"]] == [0.7, 1.4]
 
 
@@ -71,14 +62,14 @@ def test_scene_gating_matches_measurements(store: Store):
     answer = BY_ID["gating"].measured_answer(store)
     text = held_out(store, "gru")
     gru, rnn = load(CHECKPOINTS / "gru"), load(CHECKPOINTS / "rnn")
-    shut = gru.model.decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 1.0)])
-    rows = [(gru.model.decoder(), gru.vocab), (shut, gru.vocab), (rnn.model.decoder(), rnn.vocab)]
+    ungated = gru.model.decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 1.0)])
+    rows = [(gru.model.decoder(), gru.vocab), (ungated, gru.vocab), (rnn.model.decoder(), rnn.vocab)]
     for words, (decoder, vocab) in zip(answer.words.split("; "), rows, strict=True):
-        said = numbers(words.partition(": ")[2])
+        shown = figures(words.partition(": ")[2])
         ids = vocab.encode(text)
-        assert said[0] == pytest.approx(mean_bits(decoder, ids), abs=0.0051)
+        assert shown[0] == pytest.approx(mean_bits(decoder, ids), abs=0.0051)
         reach = ablate_context(decoder, ids).characters
-        assert said[1] == (reach or 64) and ("looks back more than" in words) == (reach is None)
+        assert shown[1] == (reach or 64) and ("looks back more than" in words) == (reach is None)
     guessing = math.log2(len(gru.vocab))
     assert f"Of {guessing:.2f} bits that guessing costs" in answer.words
     assert answer.shown["clamp"] == [("z", None, 0.0), ("r", None, 1.0)]
@@ -90,25 +81,25 @@ def test_scene_clamp_matches_measurements(store: Store):
     decoder, ids = trained.model.decoder(), trained.vocab.encode(text)
     c = decoder.read(ids).activations["c"].astype(float)
     ((name, unit, high),) = answer.shown["clamp"]
-    (((_, _, low),), ((_, _, again),)) = [way["clamp"] for way in answer.shown["ways"]]
-    assert name == "c" and again == high and f"Unit {unit} of c" in answer.words
+    (((_, _, low),), ((_, _, second_high),)) = [way["clamp"] for way in answer.shown["ways"]]
+    assert name == "c" and second_high == high and f"Unit {unit} of c" in answer.words
     assert (low, high) == tuple(round(float(x), 2) for x in np.quantile(c[:, unit], [0.05, 0.95]))
-    free, said = mean_bits(decoder, ids), answer.words.partition("⏎. ")[2].lower().split("; ")
+    free, parts = mean_bits(decoder, ids), answer.words.partition("⏎. ")[2].lower().split("; ")
     lengths = []
-    for words, at in zip(said, (low, None, high), strict=True):
-        loaded = decoder if at is None else decoder.clamped([Clamp("c", unit, at)])
-        lines = [line for line in written(loaded, trained.vocab, 2000).split("\n") if line and line[-1] != ":"]
+    for words, value in zip(parts, (low, None, high), strict=True):
+        clamped = decoder if value is None else decoder.clamped([Clamp("c", unit, value)])
+        lines = [line for line in sampled(clamped, trained.vocab, 2000).split("\n") if line and line[-1] != ":"]
         lengths.append(sum(map(len, lines)) / len(lines))
-        figures = numbers(words.partition(": " if at is None else "held at ")[2])
-        assert figures[0 if at is None else 1] == round(lengths[-1])
-        if at is not None:
-            assert figures[0] == pytest.approx(at, abs=0.0051)
-            assert figures[2] == pytest.approx(mean_bits(loaded, ids) - free, abs=0.0011)
-    assert lengths[0] > 2 * lengths[1] > 4 * lengths[2]  # held low, lines run on; held high, they break off
-    assert [len(shown) for _, shown, _ in answer.texts] == [247] * 3
-    assert answer.texts[1][1] == written(decoder, trained.vocab, 240)
-    for _, shown, divergence in answer.texts:
-        assert shown[:divergence] == answer.texts[1][1][:divergence]
+        shown = figures(words.partition(": " if value is None else "held at ")[2])
+        assert shown[0 if value is None else 1] == round(lengths[-1])
+        if value is not None:
+            assert shown[0] == pytest.approx(value, abs=0.0051)
+            assert shown[2] == pytest.approx(mean_bits(clamped, ids) - free, abs=0.0011)
+    assert lengths[0] > 2 * lengths[1] > 4 * lengths[2]
+    assert [len(sample) for _, sample, _ in answer.texts] == [247] * 3
+    assert answer.texts[1][1] == sampled(decoder, trained.vocab, 240)
+    for _, sample, divergence in answer.texts:
+        assert sample[:divergence] == answer.texts[1][1][:divergence]
 
 
 def test_scene_clipping_matches_study(store: Store, tmp_path):
@@ -129,7 +120,5 @@ def test_scene_without_counting_unit_says_so():
     text = "abcdefghij\n" * 40
     with pytest.raises(ValueError, match="no unit that counts along a line"):
         intervention_answers.line_counter(text, np.random.default_rng(0).normal(size=(len(text), 5)))
-    assert (
-        intervention_answers.line_length("ROMEO:\nabcd\n\nab\n") == 3
-        and intervention_answers.line_length("abc:\n") == 5
-    )
+    assert intervention_answers.line_length("ROMEO:\nabcd\n\nab\n") == 3
+    assert intervention_answers.line_length("abc:\n") == 5

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ from charrnn.neurons import (
     unit_names,
 )
 from charrnn.training import untrained
-from charrnn.ui.neurons import gate_saturation
-from charrnn.ui.neurons import unit_scores as units_room
+from charrnn.ui.neurons import gate_saturation, unit_scores
 from charrnn.ui.neurons.leaderboard import leaderboard
 from charrnn.ui.neurons.unit import unit_activations
 from charrnn.ui.neurons.unit_scores import Units, networks_for
@@ -45,12 +43,10 @@ def units(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uni
     return Units(Store(trained))
 
 
-def asked(name: str, step: int | None = None, **form: Any) -> ViewQuery:
-    return ViewQuery(number=1, choice=Choice(name, step), form=form)
-
-
-def answers(told: Iterator[str]) -> list[dict[str, Any]]:
-    return [json.loads(one) for one in until_superseded(told)]
+def messages(stream: Any, units: Units, name: str, step: int | None = None, current: bool = True, **form: Any) -> Any:
+    """All messages of a view for a model and the fields of its form."""
+    query = ViewQuery(number=1, choice=Choice(name, step), form=form)
+    return [json.loads(message) for message in until_superseded(stream(units, query, lambda: current))]
 
 
 def cells(answer: dict[str, Any]) -> dict[str, list[Any]]:
@@ -59,81 +55,70 @@ def cells(answer: dict[str, Any]) -> dict[str, list[Any]]:
     return {row[0]["text"]: [cell.get("value", cell.get("text")) for cell in row[1:]] for row in rows}
 
 
-def by_hand(trained: Path, name: str, view: str, text: str) -> tuple[ConceptTargets, Any, Baseline]:
-    """Targets, scores and baseline."""
+def expected_scores(trained: Path, name: str, view: str) -> tuple[ConceptTargets, Any, Baseline]:
+    """Targets, scores and baseline on OWN."""
     checkpoint = load(trained / name)
 
-    def told(model: Any) -> Any:
-        return score(targets, all_activations(model.decoder(), checkpoint.vocab.encode(text), view))
+    def scores_of(model: Any) -> Any:
+        return score(targets, all_activations(model.decoder(), checkpoint.vocab.encode(OWN), view))
 
-    targets, info = ConceptTargets.of(text), checkpoint.info
-    drawn = [
-        untrained(info.config, len(info.vocab), info.recipe, seed) for seed in range(networks_for(info.hidden_dim))
-    ]
-    return targets, told(checkpoint.model), Baseline.of([told(model) for model in drawn])
+    targets, info = ConceptTargets.of(OWN), checkpoint.info
+    seeds = range(networks_for(info.hidden_dim))
+    drawn = [untrained(info.config, len(info.vocab), info.recipe, seed) for seed in seeds]
+    return targets, scores_of(checkpoint.model), Baseline.of([scores_of(model) for model in drawn])
 
 
 def test_leaderboard_matches_plain_loop(units: Units, trained: Path):
-    *before, last = answers(leaderboard(units, asked("gru", view="z", text=OWN), lambda: True))
-    assert [answer["words"].startswith("Reading") for answer in before] == [True] * 9 and not last["busy"]
+    *before, last = messages(leaderboard, units, "gru", view="z", text=OWN)
+    assert [message["words"].startswith("Reading") for message in before] == [True] * 9 and not last["busy"]
     assert [view["name"] for view in last["views"]] == ["h", "r", "z", "n"] and last["view"] == "z"
-    targets, scores, baseline = by_hand(trained, "gru", "z", OWN)
+    targets, scores, baseline = expected_scores(trained, "gru", "z")
     best, table = best_units(targets, scores, baseline), cells(last)
     assert set(table) == set(targets.names)
-    for one in best:
-        meaning, unit, more, train, held_out, percentile, to_beat, verdict = table[one.concept]
-        assert unit == one.unit and more == ("+" if one.direction > 0 else "−")
-        np.testing.assert_allclose(
-            [train, held_out, percentile, to_beat], [one.train, one.held_out, one.percentile, one.to_beat], atol=1e-6
-        )
-        assert verdict == pytest.approx(one.held_out - one.to_beat, abs=1e-6) and (verdict > 0) == one.found
-    bear = sum(name is not None for name in unit_names(targets, scores, baseline))
-    found = sum(one.found for one in best)
-    assert last["words"].startswith(
-        f"{found} of {len(best)} concepts have a unit of the update gate z; {bear} of 16 units"
-    )
-    assert (
-        f"Measured on {len(OWN):,} characters of the text you typed or pasted, against 128 untrained units."
-        in last["words"]
-    )
+    for row in best:
+        _, unit, sign, *values = table[row.concept]
+        assert unit == row.unit and sign == ("+" if row.direction > 0 else "−")
+        margin = row.held_out - row.to_beat
+        np.testing.assert_allclose(values, [row.train, row.held_out, row.percentile, row.to_beat, margin], atol=1e-6)
+        assert (margin > 0) == row.found
+    named = sum(name is not None for name in unit_names(targets, scores, baseline))
+    found = f"{sum(row.found for row in best)} of {len(best)} concepts have a unit of the update gate z"
+    assert last["words"].startswith(f"{found}; {named} of 16 units")
+    assert "Measured on 1,500 characters of the text you typed or pasted, against 128 untrained" in last["words"]
 
 
 def test_leaderboard_is_cached(units: Units, monkeypatch: pytest.MonkeyPatch):
-    question = asked("rnn", text=OWN)
-    first = answers(leaderboard(units, question, lambda: True))
-    monkeypatch.setattr(units_room, "_read", None)
-    again = answers(leaderboard(units, question, lambda: True))
-    assert again[-1]["table"] == first[-1]["table"] and len(again) == 2
+    first = messages(leaderboard, units, "rnn", text=OWN)
+    monkeypatch.setattr(unit_scores, "_read", None)
+    second = messages(leaderboard, units, "rnn", text=OWN)
+    assert second[-1]["table"] == first[-1]["table"] and len(second) == 2
 
 
 def test_superseded_leaderboard_is_not_computed(units: Units):
-    told = answers(leaderboard(units, asked("lstm", text=OWN), lambda: False))
-    assert [answer["busy"] for answer in told] == [True]
+    sent = messages(leaderboard, units, "lstm", current=False, text=OWN)
+    assert [message["busy"] for message in sent] == [True]
 
 
 def test_regex_adds_row_and_reports_errors(units: Units, trained: Path):
-    last = answers(leaderboard(units, asked("rnn", text=OWN, pattern="[A-Z]"), lambda: True))[-1]
+    last = messages(leaderboard, units, "rnn", text=OWN, pattern="[A-Z]")[-1]
     table = cells(last)
     assert list(table)[0] == "your pattern" and table["your pattern"][0] == "[A-Z]"
-    assert table["your pattern"][1:6] == table["capital"][1:6]  # the same characters, found another way
+    assert table["your pattern"][1:6] == table["capital"][1:6]
     share = np.mean([c.isupper() for c in OWN])
-    assert last["words"].startswith(
-        f"Your pattern covers {share:.1%} of 1,500 characters of the text you typed or pasted: "
-    )
-
-    wrong = answers(leaderboard(units, asked("rnn", text=OWN, pattern="a(b"), lambda: True))[-1]
+    assert last["words"].startswith(f"Your pattern covers {share:.1%} of 1,500 characters of the text you typed or ")
+    wrong = messages(leaderboard, units, "rnn", text=OWN, pattern="a(b")[-1]
     assert wrong["pattern_error"]["position"] == 1 and "unterminated subpattern" in wrong["pattern_error"]["words"]
     assert "your pattern" not in cells(wrong)
-    rare = answers(leaderboard(units, asked("rnn", text=OWN, pattern="xyz"), lambda: True))[-1]
+    rare = messages(leaderboard, units, "rnn", text=OWN, pattern="xyz")[-1]
     assert "covers 0 characters of the first half" in rare["pattern_error"]["words"]
 
 
 def test_short_text_is_refused(units: Units):
     with pytest.raises(ValueError, match="400 or more"):
-        answers(leaderboard(units, asked("rnn", text="night"), lambda: True))
+        messages(leaderboard, units, "rnn", text="night")
 
 
-def board() -> Leaderboard:
+def sample_board() -> Leaderboard:
     best = (
         BestUnit("vowel", 3, -1, 0.9, 0.8125, 0.75, 0.78125),
         BestUnit("newline", 0, 1, 1, 0.99, 0.984375, 1.015625),
@@ -142,33 +127,30 @@ def board() -> Leaderboard:
 
 
 def test_leaderboards_round_trip():
-    boards = [board(), Leaderboard("c", (), 16, 0, 0.5, 2048, ("digit",))]
+    boards = [sample_board(), Leaderboard("c", (), 16, 0, 0.5, 2048, ("digit",))]
     back = leaderboards_from_record(leaderboard_record(boards, TEXT))
     assert back.characters == len(TEXT) and list(back.boards.values()) == boards and list(back.boards) == ["h", "c"]
     targets = ConceptTargets.of(TEXT, [CONCEPTS["vowel"], CONCEPTS["newline"]])
     baseline = back.baseline("h", targets)
-    assert baseline and (baseline.percentile.tolist(), baseline.margin, baseline.units) == (
-        [0.75, 0.984375],
-        1 / 32,
-        2048,
-    )
+    assert baseline is not None and baseline.percentile.tolist() == [0.75, 0.984375]
+    assert (baseline.margin, baseline.units) == (1 / 32, 2048)
     assert back.baseline("c", targets) is None and back.baseline("z", targets) is None
     assert back.baseline("h", ConceptTargets.of(TEXT[1:], [CONCEPTS["vowel"], CONCEPTS["newline"]])) is None
 
 
-def test_kept_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained: Path):
+def test_stored_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained: Path):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = load(tmp_path / "rnn").info
-    write_analyses(info.folder, info.sha256, {"units": leaderboard_record([board()], "x" * 10_000)})
-    mine = Units(Store(tmp_path))
-    (only,) = answers(leaderboard(mine, asked("rnn"), lambda: True))
+    write_analyses(info.folder, info.sha256, {"units": leaderboard_record([sample_board()], "x" * 10_000)})
+    own = Units(Store(tmp_path))
+    (only,) = messages(leaderboard, own, "rnn")
     assert cells(only)["vowel"][1:8] == [3, "−", 0.9, 0.8125, 0.75, 0.78125, 0.03125]
     assert cells(only)["newline"][6:8] == [1.015625, 0.99 - 1.015625] and "5 of 16 units" in only["words"]
-    assert answers(unit_activations(mine, asked("rnn"), lambda: True))[-1]["unit"] == 3
-    assert len(answers(leaderboard(mine, asked("rnn", 0), lambda: True))) > 2
-    assert len(answers(leaderboard(mine, asked("rnn", text=OWN), lambda: True))) > 2
+    assert messages(unit_activations, own, "rnn")[-1]["unit"] == 3
+    assert len(messages(leaderboard, own, "rnn", 0)) > 2
+    assert len(messages(leaderboard, own, "rnn", text=OWN)) > 2
     write_analyses(info.folder, info.sha256, {"units": AnalysisRecord({"characters_read": -1})})
-    assert len(answers(leaderboard(Units(Store(tmp_path)), asked("rnn"), lambda: True))) > 2
+    assert len(messages(leaderboard, Units(Store(tmp_path)), "rnn")) > 2
 
 
 @pytest.mark.parametrize(
@@ -182,14 +164,14 @@ def test_kept_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained
     ],
 )
 def test_invalid_leaderboards_are_refused(table: str, column: str, value: Any):
-    kept = leaderboard_record([board()], TEXT)
-    kept.tables[table][column][0] = value  # pyright: ignore[reportIndexIssue]
+    record = leaderboard_record([sample_board()], TEXT)
+    record.tables[table][column][0] = value  # pyright: ignore[reportIndexIssue]
     with pytest.raises(ValueError, match=r"unit 16 of h|0 to|-1e\+09 to 1|unit 3 of x|1 to 4096"):
-        leaderboards_from_record(kept)
+        leaderboards_from_record(record)
 
 
 def test_unit_values_match_decoder(units: Units, trained: Path):
-    first, last = answers(unit_activations(units, asked("lstm", view="c", unit=5, text=OWN), lambda: True))
+    first, last = messages(unit_activations, units, "lstm", view="c", unit=5, text=OWN)
     assert first["busy"] and (last["view"], last["unit"], last["units"]) == ("c", 5, 16)
     checkpoint = load(trained / "lstm")
     values = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations["c"][:, 5]
@@ -207,7 +189,7 @@ def test_unit_values_match_decoder(units: Units, trained: Path):
 
 @pytest.mark.parametrize(("name", "gates"), [("gru", "rz"), ("lstm", "ifo")])
 def test_gate_saturation_matches_counts(units: Units, trained: Path, name: str, gates: str):
-    first, last = answers(gate_saturation.gates(units, asked(name, text=OWN), lambda: True))
+    first, last = messages(gate_saturation.gates, units, name, text=OWN)
     checkpoint = load(trained / name)
     activations = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations
     points = [trace for trace in last["figure"]["data"] if trace["mode"] == "markers"]
@@ -219,20 +201,20 @@ def test_gate_saturation_matches_counts(units: Units, trained: Path, name: str, 
 
 
 def test_cell_without_gates_says_so(units: Units):
-    (only,) = answers(gate_saturation.gates(units, asked("rnn"), lambda: True))
+    (only,) = messages(gate_saturation.gates, units, "rnn")
     assert only["words"].startswith("A vanilla cell has no gates") and only["figure"] is None
 
 
 def test_unit_scores_are_column_of_all_scores(units: Units, trained: Path):
-    question = asked("gru", view="h", unit=3, text=OWN)
-    without = cells(answers(unit_activations(units, question, lambda: True))[-1])
-    assert [row[3] for row in without.values()] == ["–"] * 5  # nobody knows yet what untrained units reach
-    answers(leaderboard(units, question, lambda: True))
-    told = cells(answers(unit_activations(units, question, lambda: True))[-1])
-    targets, scores, baseline = by_hand(trained, "gru", "h", OWN)
-    above = scores.held_out[:, 3] - baseline.percentile
-    assert list(told) == [targets.names[c] for c in (-above).argsort()[:5]]
-    for concept, (sign, train, held_out, percentile) in told.items():
+    query: Any = {"view": "h", "unit": 3, "text": OWN}
+    without = cells(messages(unit_activations, units, "gru", **query)[-1])
+    assert [row[3] for row in without.values()] == ["–"] * 5  # the untrained baseline is not measured yet
+    messages(leaderboard, units, "gru", **query)
+    rows = cells(messages(unit_activations, units, "gru", **query)[-1])
+    targets, scores, baseline = expected_scores(trained, "gru", "h")
+    excess = scores.held_out[:, 3] - baseline.percentile
+    assert list(rows) == [targets.names[c] for c in (-excess).argsort()[:5]]
+    for concept, (sign, train, held_out, percentile) in rows.items():
         c = targets.names.index(concept)
         expected = scores.train[c, 3], scores.held_out[c, 3], baseline.percentile[c]
         assert (train, held_out, percentile) == pytest.approx(expected, abs=1e-6)
@@ -240,6 +222,6 @@ def test_unit_scores_are_column_of_all_scores(units: Units, trained: Path):
 
 
 def test_unit_of_another_model_is_its_equivalent(units: Units):
-    last = answers(unit_activations(units, asked("gru", view="f", unit=99, text=OWN), lambda: True))[-1]
+    last = messages(unit_activations, units, "gru", view="f", unit=99, text=OWN)[-1]
     assert (last["view"], last["unit"], last["units"]) == ("z", 0, 16)
     assert last["title"] == "Unit 0 of the update gate z"

@@ -1,8 +1,5 @@
 """Unit scores: concepts, held-out half, untrained baseline, planted unit."""
 
-import math
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -31,15 +28,6 @@ from tests.trained_checkpoints import TEXT
 
 CONCEPTS = {concept.name: concept for concept in BANK}
 VERSE = "ROMEO:\nSoft! o'er “yon(d) Hall.\nAY\n\nA b\n"
-
-
-def said(name: str, text: str = VERSE) -> str:
-    """The labelled characters of the text; others are dots."""
-    return "".join(c if yes else "·" for c, yes in zip(text, CONCEPTS[name].of(text), strict=True)).replace("\n", "⏎")
-
-
-def counted(name: str, text: str = VERSE) -> list[float]:
-    return CONCEPTS[name].of(text).tolist()
 
 
 def quoting(characters: int, seed: int) -> str:
@@ -78,24 +66,27 @@ def quoting(characters: int, seed: int) -> str:
     ],
 )
 def test_concept_labels_match_examples(name: str, expected: str):
-    assert said(name) == expected
+    labels = zip(VERSE, CONCEPTS[name].of(VERSE), strict=True)
+    assert "".join(c if label else "·" for c, label in labels).replace("\n", "⏎") == expected
 
 
 def test_concept_values_match_examples():
-    text = "ab. c'd\n\nEf"
-    assert counted("position in line", text) == [0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1]
-    assert counted("position in word", text) == [1, 2, 0, 0, 1, 2, 3, 0, 0, 1, 2]
-    assert counted("position in sentence", text) == [0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 1]
-    assert counted("line of the speech", text) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]
+    def counted(name: str, text: str = "ab. c'd\n\nEf") -> list[float]:
+        return CONCEPTS[name].of(text).tolist()
+
+    assert counted("position in line") == [0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1]
+    assert counted("position in word") == [1, 2, 0, 0, 1, 2, 3, 0, 0, 1, 2]
+    assert counted("position in sentence") == [0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 1]
+    assert counted("line of the speech") == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]
     assert counted("line of the speech", "a\nb\nc\n\nd\ne") == [0, 0, 1, 1, 2, 2, 0, 1, 1, 2]
 
 
 @given(st.text("aB \n:'.“”()1é", max_size=200))
 def test_concepts_label_every_character(text: str):
     for concept in BANK:
-        told = concept.of(text)
-        assert told.shape == (len(text),) and np.isfinite(told).all()
-        assert (told.dtype == bool) == (concept in LABELS)
+        values = concept.of(text)
+        assert values.shape == (len(text),) and np.isfinite(values).all()
+        assert (values.dtype == bool) == (concept in LABELS)
 
 
 columns = hnp.arrays(float, st.tuples(st.integers(2, 40), st.integers(1, 4)), elements=st.integers(-5, 5).map(float))
@@ -122,7 +113,7 @@ def test_r_squared_matches_lstsq():
     rng = np.random.default_rng(3)
     x, other = rng.normal(2, 3, (60, 4)), rng.normal(1, 3, (50, 4))
     y, y_other = (x[:, :2] * [2, -1] + rng.normal(size=(60, 2)), other[:, :2] * [2, -1] + rng.normal(size=(50, 2)))
-    x[:, 3] = 0.5  # a unit that says nothing
+    x[:, 3] = 0.5  # a constant unit
     slope, intercept = least_squares(x, y)
     for got_x, got_y in ((x, y), (other, y_other)):
         got = r_squared(got_x, got_y, slope, intercept)
@@ -140,8 +131,8 @@ def test_score_direction_comes_from_first_half():
     text = "ab\n" * 400
     targets = ConceptTargets.of(text, [CONCEPTS["newline"], CONCEPTS["position in word"]])
     right = (np.array(list(text)) == "\n").astype(float)
-    turned = np.concatenate([right[:600], -right[600:]])
-    scores = score(targets, np.stack([right, -right, turned, np.zeros(1200)], axis=1))
+    reversed_later = np.concatenate([right[:600], -right[600:]])
+    scores = score(targets, np.stack([right, -right, reversed_later, np.zeros(1200)], axis=1))
     assert scores.train[0].tolist() == [1, 1, 1, 0.5]
     assert scores.held_out[0].tolist() == [1, 1, 0, 0.5]
     assert scores.direction[0].tolist() == [1, -1, 1, 1]
@@ -155,15 +146,14 @@ def test_rare_concepts_are_not_scored():
         ConceptTargets.of("a\n" * 199 + "b")
 
 
-def drawn(seed: int, units: int = 400) -> Scores:
-    rng = np.random.default_rng(seed)
-    held_out = rng.beta(30, 30, size=(12, units))
+def random_scores(seed: int) -> Scores:
+    held_out = np.random.default_rng(seed).beta(30, 30, size=(12, 400))
     return Scores(held_out, held_out, np.ones_like(held_out))
 
 
 def test_baseline_passes_two_percent_of_own_units():
-    scores = [drawn(seed) for seed in range(5)]
-    together = np.concatenate([one.held_out for one in scores], axis=1)
+    scores = [random_scores(seed) for seed in range(5)]
+    together = np.concatenate([each.held_out for each in scores], axis=1)
     baseline = Baseline.of(scores)
     assert baseline.units == 2000
     np.testing.assert_allclose((together > baseline.percentile[:, None]).mean(axis=1), 0.01, atol=1e-3)
@@ -213,29 +203,23 @@ def test_activations_in_pieces_match_steps(cell: str):
     vocab = Vocab.from_text(TEXT)
     decoder = untrained({"cell": cell, "hidden_dim": 16}, len(vocab), {}, 0).decoder()
     ids = vocab.encode(TEXT[:1100])
-    output = decoder.prefill([])
+    output, expected = decoder.prefill([]), []
     name = "layer 2" if cell == "minigpt" else "h"
-    expected = []
     for id in ids:
         output = decoder.step(id, output.state)
         expected.append(output.activations[name])
     np.testing.assert_allclose(all_activations(decoder, ids, name), expected, atol=2e-5)
 
 
-def recurrent(*form: Any) -> CharRNN:
-    model = untrained(*form)
-    assert isinstance(model, CharRNN)
-    return model
-
-
 def test_untrained_network_follows_recipe_and_seed():
     config = {"cell": "lstm", "hidden_dim": 8}
-    one, again, other = (recurrent(config, 5, {"initialisation": "orthogonal"}, seed) for seed in (1, 1, 2))
-    assert torch.equal(one.cell.W_hh.weight, again.cell.W_hh.weight)
-    assert not torch.equal(one.cell.W_hh.weight, other.cell.W_hh.weight)
-    assert one.cell.W_hh.bias.tolist() == [0] * 8 + [1] * 8 + [0] * 16  # the forget gate begins open
-    odd = recurrent(config, 5, {"initialisation": "nobody knows", "own": 3}, 1)
-    assert odd.cell.W_hh.bias.abs().max() <= 8**-0.5
+    recipe = {"initialisation": "orthogonal"}
+    first, same, other = (untrained(config, 5, recipe, seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(first["cell.W_hh.weight"], same["cell.W_hh.weight"])
+    assert not torch.equal(first["cell.W_hh.weight"], other["cell.W_hh.weight"])
+    assert first["cell.W_hh.bias"].tolist() == [0] * 8 + [1] * 8 + [0] * 16  # the forget gate starts open
+    unknown = untrained(config, 5, {"initialisation": "unknown", "other": 3}, 1).state_dict()
+    assert unknown["cell.W_hh.bias"].abs().max() <= 8**-0.5
 
 
 def test_top_spans_are_runs_of_high_values():
@@ -262,6 +246,5 @@ def test_top_spans_never_touch(values: list[int], context: int):
 
 def test_saturation_counts_extreme_gates():
     values = np.array([[0.05, 0.5], [0.1, 0.95], [0.9, 0.91], [0.0, 0.92]])
-    told = Saturation.of("f", values)
-    assert (told.shut.tolist(), told.open.tolist()) == ([0.5, 0.0], [0.0, 0.75])
-    assert math.isclose(told.open.sum(), 0.75)
+    saturation = Saturation.of("f", values)
+    assert (saturation.shut.tolist(), saturation.open.tolist()) == ([0.5, 0.0], [0.0, 0.75])

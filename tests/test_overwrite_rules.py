@@ -1,7 +1,7 @@
 """
 Which command may write to which target folder.
 
-What is refused leaves every byte as it was and makes nothing; so does a command that has nothing to do.
+A command that is refused, or has nothing to do, changes and creates no file.
 """
 
 import json
@@ -32,7 +32,7 @@ from tests.cli import ROOT, interrupted, run_main
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 30
 TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 6 --save-every 2".split()
 SWEPT = "rnn-hidden_dim=6-steps=4-batch=2-seq_len=8-seed=0"
-LIMITED = 16  # characters of the texts that a run writes
+SHORT = 16  # characters of the texts that a run writes
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def own(tmp_path_factory) -> Path:
     (root / "b.txt").write_text(TEXT[::-1], encoding="utf-8")
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_run, "SAMPLE_CHARS", LIMITED)
-        patch.setattr(train_run, "PASSAGE_CHARS", LIMITED)
+        patch.setattr(train_run, "SAMPLE_CHARS", SHORT)
+        patch.setattr(train_run, "PASSAGE_CHARS", SHORT)
         a, b = ["--data", str(root / "a.txt")], ["--data", str(root / "b.txt")]
         for name, flags in {"same": a, "seed": [*a, "--seed", "1"], "text": b}.items():
             assert train.main([*flags, *TINY, "--keep-steps", "--out", str(root / name)]) == 0
@@ -55,12 +55,8 @@ def own(tmp_path_factory) -> Path:
     return root
 
 
-def copy_of(name):
-    return lambda own, target: shutil.copytree(own / name, target)
-
-
-def copy_and(name, change):
-    """A changed copy of one of our folders."""
+def copy_of(name, change=lambda target: None):
+    """A copy of one of our folders, with a change."""
 
     def make(own, target):
         shutil.copytree(own / name, target)
@@ -69,7 +65,7 @@ def copy_and(name, change):
     return make
 
 
-def alone(path, content):
+def single_file(path, content):
     """A folder with one foreign file."""
 
     def make(own, target):
@@ -79,7 +75,7 @@ def alone(path, content):
     return make
 
 
-def another_models(own, target):
+def foreign_model(own, target):
     """Files of another program with our file names."""
     (target / "steps").mkdir(parents=True)
     for path in ("model.safetensors", "steps/000010.safetensors", "steps/best.safetensors"):
@@ -92,7 +88,7 @@ def of_format_99(target):
     edit_safetensors(target / "model.safetensors", lambda header, data: header["__metadata__"].update(charrnn="99"))
 
 
-def cut_off(path):
+def truncated(path):
     return lambda target: (target / path).write_bytes((target / path).read_bytes()[:-3])
 
 
@@ -120,38 +116,38 @@ KINDS = {
     "an unfinished run of another seed": copy_of("run of another seed"),
 }
 FOREIGN = {
-    "a model of another program": (another_models, r"steps/best.safetensors"),
-    "a config of another program": (alone("config.json", b"{}"), "holds config.json but neither"),
-    "a text of the user's": (alone("passage.txt", b"dear diary"), "holds passage.txt but neither"),
-    "analyses of another program": (alone("analyses.json", b"[1]"), "holds analyses.json but neither"),
-    "weights of another program": (alone("steps/000001.safetensors", b"x"), "holds steps"),
-    "notes": (alone("notes.txt", b"do not lose"), r"not part of a checkpoint \(notes.txt\)"),
-    "a checkpoint and notes": (copy_and("same", put("notes.txt", b"x")), r"not part of a checkpoint \(notes.txt\)"),
+    "a model of another program": (foreign_model, r"steps/best.safetensors"),
+    "a config of another program": (single_file("config.json", b"{}"), "holds config.json but neither"),
+    "a text of the user's": (single_file("passage.txt", b"dear diary"), "holds passage.txt but neither"),
+    "analyses of another program": (single_file("analyses.json", b"[1]"), "holds analyses.json but neither"),
+    "weights of another program": (single_file("steps/000001.safetensors", b"x"), "holds steps"),
+    "notes": (single_file("notes.txt", b"do not lose"), r"not part of a checkpoint \(notes.txt\)"),
+    "a checkpoint and notes": (copy_of("same", put("notes.txt", b"x")), r"not part of a checkpoint \(notes.txt\)"),
     "a checkpoint and a foreign config": (
-        copy_and("same", put("config.json", b'{"architectures": []}')),
+        copy_of("same", put("config.json", b'{"architectures": []}')),
         "config.json is of another program",
     ),
-    "a checkpoint and a foreign history": (copy_and("same", put("history.json", b"[1]")), "history.json is of another"),
+    "a checkpoint and a foreign history": (copy_of("same", put("history.json", b"[1]")), "history.json is of another"),
     "a checkpoint and foreign analyses": (
-        copy_and("same", put("analyses.json", b'{"format": 2, "sections": {}}')),
+        copy_of("same", put("analyses.json", b'{"format": 2, "sections": {}}')),
         "analyses.json does not hold analyses of format 1",
     ),
     "a checkpoint and a foreign step": (
-        copy_and("same", put("steps/000002.safetensors", b"x")),
+        copy_of("same", put("steps/000002.safetensors", b"x")),
         "000002.safetensors is not a safetensors file",
     ),
-    "a checkpoint and a passage that is none": (
-        copy_and("same", put("passage.txt", b"\xff")),
+    "a checkpoint and an invalid passage": (
+        copy_of("same", put("passage.txt", b"\xff")),
         "passage.txt is not UTF-8 text",
     ),
-    "a newer format": (copy_and("same", of_format_99), "is not a charrnn checkpoint of format"),
-    "a damaged checkpoint": (copy_and("same", cut_off("model.safetensors")), "model.safetensors is damaged"),
-    "a damaged run": (copy_and("run", cut_off("training.safetensors")), "training.safetensors is damaged"),
-    "a run beside a damaged checkpoint": (copy_and("run", cut_off("model.safetensors")), "is damaged"),
+    "a newer format": (copy_of("same", of_format_99), "is not a charrnn checkpoint of format"),
+    "a damaged checkpoint": (copy_of("same", truncated("model.safetensors")), "model.safetensors is damaged"),
+    "a damaged run": (copy_of("run", truncated("training.safetensors")), "training.safetensors is damaged"),
+    "a run beside a damaged checkpoint": (copy_of("run", truncated("model.safetensors")), "is damaged"),
     "a link to a checkpoint": (linked, "is a link: name the folder that it leads to"),
-    "a checkpoint with a linked file": (copy_and("same", linked_file), r"not part of a checkpoint \(model.safetensors"),
+    "a checkpoint with a linked file": (copy_of("same", linked_file), r"not part of a checkpoint \(model.safetensors"),
     "a file": (lambda own, target: target.write_bytes(b"x"), "cannot write .*: Not a directory"),
-    "a folder for a file": (copy_and("run", lambda target: (target / "config.json.d").mkdir()), "config.json.d"),
+    "a folder for a file": (copy_of("run", lambda target: (target / "config.json.d").mkdir()), "config.json.d"),
 }
 
 
@@ -188,8 +184,8 @@ REASONS = {
 @pytest.fixture
 def typed(own, tmp_path, capsys, monkeypatch):
     """Call a command of the table on a root folder with the first text."""
-    monkeypatch.setattr(train_run, "SAMPLE_CHARS", LIMITED)
-    monkeypatch.setattr(train_run, "PASSAGE_CHARS", LIMITED)
+    monkeypatch.setattr(train_run, "SAMPLE_CHARS", SHORT)
+    monkeypatch.setattr(train_run, "PASSAGE_CHARS", SHORT)
     for module in (train_all, train_flags):
         monkeypatch.setattr(module, "CHECKPOINTS", tmp_path)
     monkeypatch.setattr(train_all, "RECIPES", {"rnn": replace(RECIPES["rnn"])})
@@ -201,9 +197,8 @@ def everything(root: Path) -> dict[str, object]:
     """The content of every file, folder and link."""
     found: dict[str, object] = {}
     for path in root.rglob("*"):
-        found[str(path.relative_to(root))] = (
-            os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else "folder"
-        )
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else "folder"
+        found[str(path.relative_to(root))] = content
     return found
 
 
@@ -245,19 +240,19 @@ def test_bundled_checkpoint_may_be_refreshed(name):
 
 def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):
     """The estimate bounds the file sizes by at most a factor."""
-    seen = {}
+    estimates = {}
 
     def require_room(folder, vocab, state_bytes, model_bytes, saved_steps):
-        seen.update({"training": state_bytes, "model": model_bytes})
+        estimates.update({"training": state_bytes, "model": model_bytes})
 
     monkeypatch.setattr(checkpoint, "require_room", require_room)
-    monkeypatch.setattr(train_run, "SAMPLE_CHARS", LIMITED)
+    monkeypatch.setattr(train_run, "SAMPLE_CHARS", SHORT)
     for cell, flags in {"lstm": ["--stateful", "--layer-norm"], "minigpt": ["--hidden-dim", "8"]}.items():
         out = tmp_path / cell
-        words = ["--data", str(own / "a.txt"), "--cell", cell, *TINY, "--steps", "12", *flags, "--out", str(out)]
+        data = ["--data", str(own / "a.txt"), "--keep-steps"]
         with interrupted(at=11, cell=cell):
-            train.main([*words, "--keep-steps"])
-        for name, size in seen.items():
+            train.main([*data, "--cell", cell, *TINY, "--steps", "12", *flags, "--out", str(out)])
+        for name, size in estimates.items():
             content = (out / f"{name}.safetensors").read_bytes()
             length = int.from_bytes(content[:8], "little")
             assert len(content) - length - 8 <= size <= 2 * len(content), "half precision at most"
@@ -266,11 +261,11 @@ def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):
 def test_longest_curve_fits_header_beside_vocabulary():
     recipe = replace(RECIPES["minigpt"], steps=10**7)
     every = measured_every(recipe)
-    wide = 1.2345678901234567e-100  # no number between 0 and a million takes more characters
-    points = [asdict(Metrics(recipe.steps, wide, wide, wide, wide, wide))] * (recipe.steps // every + 8)
+    longest = 1.2345678901234567e-100  # of the numbers between 0 and a million
+    points = [asdict(Metrics(recipe.steps, *[longest] * 5))] * (recipe.steps // every + 8)
     tensors = state_shapes(recipe, 1000, saved_steps(recipe), begun=True, carried=False)
     entries = sum(len(name) + 100 for name in tensors)  # {"dtype":"F32","shape":[…],"data_offsets":[…, …]}
-    run = len(json.dumps(json.dumps({"history": points, "losses": [wide] * every}))) + entries
+    run = len(json.dumps(json.dumps({"history": points, "losses": [longest] * every}))) + entries
     model = len(json.dumps(json.dumps(points))) + entries + MAX_VOCAB_BYTES
     assert max(run, model) < 0.95 * MAX_HEADER_BYTES
 
@@ -278,26 +273,21 @@ def test_longest_curve_fits_header_beside_vocabulary():
 @pytest.mark.parametrize(
     ("flags", "free", "text", "reason"),
     [
-        (
-            ["--hidden-dim", "4096", "--cell", "gru"],
-            1 << 60,
-            TEXT,
-            r"up to 2,\d{3},\d{3},\d{3} bytes, and 1,073,741,824",
-        ),
-        (["--steps", "1000000"], 1 << 60, "".join(map(chr, range(0x10000, 0x1FDE8))) * 2, "bytes of metadata"),
-        ([], 10_000, TEXT, "0.0 MB are free: make room"),
+        ("--hidden-dim 4096 --cell gru", 1 << 60, TEXT, r"up to 2,\d{3},\d{3},\d{3} bytes, and 1,073,741,824"),
+        ("--steps 1000000", 1 << 60, "".join(map(chr, range(0x10000, 0x1FDE8))) * 2, "bytes of metadata"),
+        ("", 10_000, TEXT, "0.0 MB are free: make room"),
     ],
     ids=["state", "metadata", "disk"],
 )
 def test_unsavable_run_is_refused_first(tmp_path, capsys, monkeypatch, flags, free, text, reason):
     def begin(*arguments):
-        raise AssertionError("the network was built")
+        raise AssertionError("built the network")
 
     monkeypatch.setattr(train_run, "Training", begin)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1 << 60, 0, free))  # type: ignore[attr-defined]
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
-    words = ["--data", tmp_path / "text.txt", "--out", tmp_path / "a/b", "--seq-len", "8", "--batch", "2", *flags]
-    result = run_main(capsys, train.main, *words)
+    target = ["--data", tmp_path / "text.txt", "--out", tmp_path / "a/b"]
+    result = run_main(capsys, train.main, *target, "--seq-len", 8, "--batch", 2, *flags.split())
     assert result.code == 2 and re.search(reason, result.err) and len(result.err.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
@@ -331,15 +321,15 @@ def test_resume_finds_its_text(own, tmp_path, typed, capsys, monkeypatch):
     changed = run_main(capsys, train.main, "--out", out, "--resume")
     assert changed.code == 2 and f"{text} is no longer the text" in changed.err and "--data" in changed.err
     text.rename(tmp_path / "moved.txt")
-    gone = run_main(capsys, train.main, "--out", out, "--resume")
-    assert gone.code == 2 and str(text) in gone.err and "name it with --data" in gone.err
+    missing = run_main(capsys, train.main, "--out", out, "--resume")
+    assert missing.code == 2 and str(text) in missing.err and "name it with --data" in missing.err
     text.write_text(TEXT, encoding="utf-8")
     with interrupted(at=3):
         assert run_main(capsys, train.main, "--out", out, "--resume").code == 128 + signal.SIGINT
     done = run_main(capsys, train.main, "--out", out, "--resume")
     assert done.code == 0 and checkpoint.describe(out).step == 4
-    again = run_main(capsys, train.main, "--out", out, "--resume")
-    assert again.code == 0 and "done, 4 steps; nothing is left to resume" in again.out
+    repeated = run_main(capsys, train.main, "--out", out, "--resume")
+    assert repeated.code == 0 and "done, 4 steps; nothing is left to resume" in repeated.out
     for flags, reason in {("--batch", 3): "batch 2, not 3", ("--seed", 1): "seed 0, not 1"}.items():
         other = run_main(capsys, train.main, "--out", out, "--resume", *flags)
         assert other.code == 2 and f"is finished and has {reason}" in other.err
@@ -372,18 +362,18 @@ def at_step_two(monkeypatch):
 
 def test_run_leaves_replaced_folder_alone(own, tmp_path, typed, capsys, at_step_two):
     out = tmp_path / "rnn"
-    words = ["--data", own / "a.txt", "--out", out, *TINY]
-    left = {}
+    flags = ["--data", own / "a.txt", "--out", out, *TINY]
+    replacement = {}
 
     def remove_and_train_another():
         shutil.rmtree(out)
-        assert run_main(capsys, train.main, *words, "--seed", 1).code == 0
-        left.update(everything(out))
+        assert run_main(capsys, train.main, *flags, "--seed", 1).code == 0
+        replacement.update(everything(out))
 
     at_step_two(remove_and_train_another)
-    result = run_main(capsys, train.main, *words)
+    result = run_main(capsys, train.main, *flags)
     assert result.code == 2 and f"{out} was replaced during the run" in result.err
-    assert everything(out) == left and checkpoint.describe(out).seed == 1
+    assert everything(out) == replacement and checkpoint.describe(out).seed == 1
 
 
 def test_running_run_is_not_to_be_removed(own, tmp_path, typed, capsys):
@@ -409,29 +399,26 @@ def test_failed_lock_leaves_no_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("clip", "way"), [(0, "or clip: --max-grad-norm 5"), (1, "or --max-grad-norm")])
-def test_diverged_run_names_its_own_checkpoint(own, tmp_path, typed, capsys, monkeypatch, clip, way):
+@pytest.mark.parametrize(("clip", "advice"), [(0, "or clip: --max-grad-norm 5"), (1, "or --max-grad-norm")])
+def test_diverged_run_names_its_own_checkpoint(own, tmp_path, typed, capsys, monkeypatch, clip, advice):
     def diverge(training):
         raise DivergedError(training.step, float("nan"), float("nan"))
 
     monkeypatch.setattr(Training, "advance", diverge)
-    words = ["--data", own / "a.txt", *TINY, "--max-grad-norm", clip]
+    flags = ["--data", own / "a.txt", *TINY, "--max-grad-norm", clip]
     shutil.copytree(own / "seed", tmp_path / "rnn")
-    over = run_main(capsys, train.main, *words, "--out", tmp_path / "rnn")
-    assert over.code == 1 and "still has the finished network of an earlier run" in over.err and way in over.err
-    assert "last good" not in over.err and checkpoint.describe(tmp_path / "rnn").seed == 1
-    fresh = run_main(capsys, train.main, *words, "--out", tmp_path / "fresh")
+    failed = run_main(capsys, train.main, *flags, "--out", tmp_path / "rnn")
+    assert (
+        failed.code == 1 and "still has the finished network of an earlier run" in failed.err and advice in failed.err
+    )
+    assert "last good" not in failed.err and checkpoint.describe(tmp_path / "rnn").seed == 1
+    fresh = run_main(capsys, train.main, *flags, "--out", tmp_path / "fresh")
     assert fresh.code == 1 and f"the last good checkpoint is {tmp_path / 'fresh'}, step 0" in fresh.err
 
 
 def test_pace_shows_time_speed_and_rest():
-    history = [
-        Metrics(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in [(0, 0.5), (100, 10.5), (200, 15.5), (300, 65)]
-    ]
-    told = [format_speed(history[: n + 1], 300) for n in range(4)]
-    assert told == [
-        "0:00:00",
-        "0:00:10  10.0 steps/s  0:00:20 to go",
-        "0:00:16  20.0 steps/s  0:00:05 to go",
-        "0:01:05  2.0 steps/s",
-    ]
+    times = {0: 0.5, 100: 10.5, 200: 15.5, 300: 65}
+    history = [Metrics(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in times.items()]
+    lines = [format_speed(history[: n + 1], 300) for n in range(4)]
+    assert lines[:2] == ["0:00:00", "0:00:10  10.0 steps/s  0:00:20 to go"]
+    assert lines[2:] == ["0:00:16  20.0 steps/s  0:00:05 to go", "0:01:05  2.0 steps/s"]

@@ -18,7 +18,7 @@ from charrnn.vocab import Vocab
 from tests.cli import run_main
 from tests.small_models import SMALL, save_small
 
-TEXTS = {"lower case": ("\n abcdefg,.", "\n"), "no line end": ("πω", "π"), "some of it": ("ROab\n", "ROO\n")}
+TEXTS = {"lower case": ("\n abcdefg,.", "\n"), "no line end": ("πω", "π"), "subset": ("ROab\n", "ROO\n")}
 
 
 @pytest.fixture(params=TEXTS)
@@ -31,7 +31,7 @@ def own(request, tmp_path):
 
 def test_sample_default_prompt_fits_vocabulary(own, capsys):
     root, prompt = own
-    prompt = prompt if prompt == "\n" else prompt.rstrip("\n")
+    prompt = prompt.rstrip("\n") or prompt
     code, out, err = run_main(capsys, sample.main, "--checkpoint", root / "mine", "--chars", 9)
     trained = load(root / "mine")
     decoder = trained.model.decoder()
@@ -45,9 +45,8 @@ def test_api_defaults_fit_vocabulary(own):
     root, prompt = own
     endpoints = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            api, "endpoint", lambda function, api_name, **_: endpoints.update({api_name: function.__wrapped__})
-        )
+        register = lambda function, api_name, **_: endpoints.update({api_name: function.__wrapped__})  # noqa: E731
+        patch.setattr(api, "endpoint", register)
         api.build(Store(root))
     assert endpoints["write"](characters=5).startswith(prompt)
     assert sum(row["probability"] for row in endpoints["next_characters"]()) == pytest.approx(1)
@@ -60,8 +59,8 @@ def test_page_defaults_fit_vocabulary(own):
     store = Store(root)
     assert json.loads(describe_models(store, store.load()))["models"][0]["prompt"] == prompt
     assert parse_link(store, {}).to_json()["prompt"] == prompt
-    asked, _ = parse_query(store, ViewQuery())
-    assert (asked.prompt, asked.notice) == (prompt, "")
+    params, _ = parse_query(store, ViewQuery())
+    assert (params.prompt, params.notice) == (prompt, "")
     assert sample_of(store, "mine", 40).startswith(prompt)
 
 

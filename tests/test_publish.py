@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,14 +23,12 @@ from charrnn.hub import model_card as card_of
 from charrnn.hub.upload import files_to_delete
 from charrnn.text_tables import quoted
 from charrnn.training import RECIPES, Recipe
-from tests.cli import run_main
+from tests.cli import ROOT, run_main
 from tests.fake_hub import PRIVATE_ORGANIZATION
 from tests.hub_client import Server, commit_files, write_checkpoint
 
 pytestmark = pytest.mark.process
 
-ROOT = Path(__file__).resolve().parents[1]
-ANY = "a" * 64
 BUSY = {"repos_create": 503, "make_commit": 429, "make_tag": 500}
 
 
@@ -38,71 +37,64 @@ def folder(tmp_path) -> Path:
     return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
 
 
-def test_releases_are_tagged_once(server: Server, folder, tmp_path):
-    other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
-    first, again, second, named, kept, taken, found = server.call(
-        ["push", str(folder), "me/tiny"],
-        ["push", str(folder), "me/tiny"],
-        ["push", str(other), "me/tiny"],
-        ["push", str(folder), "me/tiny", {"tag": "final"}],
-        ["push", str(folder), "me/tiny", {"tag": "final"}],
-        ["push", str(other), "me/tiny", {"tag": "final"}],
-        ["resolve", "me/tiny@v1"],
-    )
-    assert [pushed["tag"] for pushed in (first, again, second, named, kept)] == ["v1", "v1", "v2", "final", "final"]
-    assert first["commit"] == again["commit"] == found["commit"]
+@pytest.fixture
+def push(folder) -> list:
+    """The call that publishes `folder`."""
+    return ["push", str(folder), "me/tiny"]
+
+
+@pytest.fixture
+def push_other(tmp_path) -> list:
+    """The call that publishes another checkpoint to the same repository."""
+    return ["push", str(write_checkpoint(tmp_path / "other", seed=2, steps=[])), "me/tiny"]
+
+
+def test_releases_are_tagged_once(server: Server, folder, push, push_other):
+    tag, resolve = {"tag": "final"}, ["resolve", "me/tiny@v1"]
+    *pushed, taken, found = server.call(push, push, push_other, [*push, tag], [*push, tag], [*push_other, tag], resolve)
+    first, repeated, second, named, renamed = pushed
+    assert [each["tag"] for each in pushed] == ["v1", "v1", "v2", "final", "final"]
+    assert first["commit"] == repeated["commit"] == found["commit"]
     assert Path(found["folder"], "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
     assert taken["error"] == "me/tiny has a tag final already, on another commit: choose another --tag"
-    assert server.request("/api/models/me/tiny")["sha"] == named["commit"] == kept["commit"], (
-        "refused, and yet published"
-    )
+    newest = server.request("/api/models/me/tiny")["sha"]
+    assert newest == named["commit"] == renamed["commit"], "a refused push writes nothing"
     tags = {tag["name"]: tag["targetCommit"] for tag in server.request("/api/models/me/tiny/refs")["tags"]}
     assert tags == {"v1": first["commit"], "v2": second["commit"], "final": named["commit"]}
 
 
-def test_missing_tag_is_set_by_next_push(server: Server, folder):
-    failed, again = server.call(
-        ["fail", {"make_tag": [403, "", "no", {}, 1]}],
-        ["push", str(folder), "me/tiny"],
-        ["push", str(folder), "me/tiny"],
-    )
-    assert "write access" in failed["error"] and again["tag"] == "v1"
+def test_missing_tag_is_set_by_next_push(server: Server, push):
+    failed, pushed = server.call(["fail", {"make_tag": [403, "", "no", {}, 1]}], push, push)
+    assert "write access" in failed["error"] and pushed["tag"] == "v1"
     assert server.request("/counts")["make_commit"] == 1
 
 
-def test_concurrent_push_is_refused(server: Server, folder, tmp_path):
-    other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
-    _, refused = server.call(
-        ["push", str(folder), "me/tiny"], ["fail", {"race": "me/tiny"}], ["push", str(other), "me/tiny"]
-    )
+def test_concurrent_push_is_refused(server: Server, push, push_other):
+    _, refused = server.call(push, ["fail", {"race": "me/tiny"}], push_other)
     assert "the repository changed in the meantime (412)" in refused["error"]
-    assert {"theirs.txt", "steps/000010.safetensors"} <= server.files("me/tiny"), "theirs stands, ours did not begin"
-    (again,) = server.call(["push", str(other), "me/tiny"])
-    assert again["tag"] == "v2" and "theirs.txt" in server.files("me/tiny")
+    assert {"theirs.txt", "steps/000010.safetensors"} <= server.files("me/tiny"), "nothing of ours is written"
+    (pushed,) = server.call(push_other)
+    assert pushed["tag"] == "v2" and "theirs.txt" in server.files("me/tiny")
 
 
-def test_busy_hub_is_asked_again(server: Server, folder):
+def test_requests_of_busy_hub_are_repeated(server: Server, push):
     busy = {route: [status, "", "busy", {"Retry-After": "0"}, 2] for route, status in BUSY.items()}
-    (pushed,) = server.call(["fail", busy], ["push", str(folder), "me/tiny"], HF_HUB_DISABLE_XET="1")
+    (pushed,) = server.call(["fail", busy], push, HF_HUB_DISABLE_XET="1")
     assert pushed["tag"] == "v1"
-    assert pushed["notices"] == [
-        f"the Hub answered {status}: trying again in 0 s" for status in BUSY.values() for _ in "12"
-    ]
+    notices = [f"the Hub answered {status}: trying again in 0 s" for status in BUSY.values()]
+    assert pushed["notices"] == [notice for notice in notices for _ in range(2)]
     assert len(server.request("/api/models/me/tiny/refs")["tags"]) == 1
 
 
-def test_rate_limit_is_waited_for(server: Server, folder):
+def test_rate_limit_is_waited_for(server: Server, push):
     header = {"RateLimit": '"api";r=0;t=1', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'}
-    (pushed,) = server.call(["fail", {"repos_create": [429, "", "busy", header, 1]}], ["push", str(folder), "me/tiny"])
+    (pushed,) = server.call(["fail", {"repos_create": [429, "", "busy", header, 1]}], push)
     assert pushed["notices"] == ["the Hub answered 429: trying again in 2 s"] and pushed["tag"] == "v1"
 
 
-def test_long_retry_after_is_not_waited_for(server: Server, folder):
-    (refused,) = server.call(
-        ["fail", {"make_commit": [429, "", "busy", {"Retry-After": "3600"}]}],
-        ["push", str(folder), "me/tiny"],
-        HF_HUB_DISABLE_XET="1",
-    )
+def test_long_retry_after_is_not_waited_for(server: Server, push):
+    busy = {"make_commit": [429, "", "busy", {"Retry-After": "3600"}]}
+    (refused,) = server.call(["fail", busy], push, HF_HUB_DISABLE_XET="1")
     assert "too many requests (429)" in refused["error"]
 
 
@@ -128,32 +120,39 @@ def test_collection_replaces_and_is_replaced(server: Server, tmp_path):
     _, found = server.call(["push", str(root), "me/lab"], ["resolve", "me/lab"])
     good, refused = checkpoint.list_checkpoints(Path(found["folder"]))
     assert ([info.name for info in good], refused) == (["gru", "rnn"], {})
-    here = {f"{name}/{file}" for name in ("gru", "rnn") for file in ("README.md", "graph.json", "model.safetensors")}
-    assert here | {"README.md", "notes/README.md"} <= server.files("me/lab")
+    files = ("README.md", "graph.json", "model.safetensors")
+    expected = {f"{name}/{file}" for name in ("gru", "rnn") for file in files}
+    assert expected | {"README.md", "notes/README.md"} <= server.files("me/lab")
     (alone,) = server.call(["push", str(root / "rnn"), "me/lab"])
-    went = ["gru/README.md", "gru/config.json", "gru/curve.png", "gru/graph.json", "gru/history.json"]
-    assert alone["notices"] == [f"deleting files that are no longer published: {', '.join(went)} and 10 more"]
+    deleted = ["gru/README.md", "gru/config.json", "gru/curve.png", "gru/graph.json", "gru/history.json"]
+    assert alone["notices"] == [f"deleting files that are no longer published: {', '.join(deleted)} and 10 more"]
     assert server.files("me/lab") == {
         *(".gitattributes", "README.md", "config.json", "graph.json", "history.json", "model.safetensors"),
         *("passage.txt", "steps/000000.safetensors", "notes/README.md", "notes/config.json"),
     }
 
 
-def test_bad_checkpoint_stops_release_of_folder(tmp_path):
-    write_checkpoint(tmp_path / "rnn", seed=1, steps=[])
+def test_bad_checkpoint_stops_release_of_folder(folder, tmp_path):
     write_checkpoint(tmp_path / "bad", seed=1, steps=[])
     (tmp_path / "bad/model.safetensors").write_bytes(b"")
     with pytest.raises(checkpoint.CheckpointError, match="bad/model.safetensors is not a safetensors file"):
         hub.release(tmp_path, "me/lab")
 
 
-def test_link_out_of_folder_is_not_published(tmp_path):
-    write_checkpoint(tmp_path / "rnn", seed=1, steps=[])
-    (tmp_path / "secret").write_text("the password")
-    (tmp_path / "rnn/config.json").unlink()
-    (tmp_path / "rnn/config.json").symlink_to(tmp_path / "secret")
-    with pytest.raises(checkpoint.CheckpointError, match="a link that leads out of its folder"):
-        hub.release(tmp_path / "rnn", "me/lab")
+@pytest.mark.parametrize(
+    ("name", "target", "reason"),
+    [
+        ("config.json", "../secret", "a link that leads out of its folder"),
+        ("config.json", ".env", "config.json is a link to .env: put the file itself there"),
+        ("passage.txt", ".env", "passage.txt is a link to .env: put the file itself there"),
+    ],
+)
+def test_linked_file_is_not_published(folder, name, target, reason):
+    (folder / target).write_text("the password")
+    (folder / name).unlink()
+    (folder / name).symlink_to(target)
+    with pytest.raises(checkpoint.CheckpointError, match=reason):
+        hub.release(folder, "me/tiny")
 
 
 def test_linked_steps_folder_is_not_published(folder, tmp_path):
@@ -177,6 +176,7 @@ def test_unloadable_steps_are_not_published(folder):
     (folder / "steps/mine.safetensors").write_text("the password")
     (folder / "steps/000020.safetensors").write_text("the password")
     (folder / "steps/10.safetensors").write_bytes((folder / "steps/000010.safetensors").read_bytes())
+    (folder / "steps/000030.safetensors").symlink_to("000010.safetensors")
     steps = [path for path in hub.release(folder, "me/tiny").files if path.startswith("steps/")]
     assert steps == ["steps/000000.safetensors", "steps/000010.safetensors"]
 
@@ -190,29 +190,33 @@ OTHERS = {
 
 
 def test_foreign_repository_is_refused_or_replaced(server: Server, folder):
-    for number, files in enumerate(OTHERS.values()):
-        commit_files(server, f"me/theirs{number}", files)
-    before = [server.request(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
-    made = {route: server.request("/counts").get(route, 0) for route in ("repos_create", "make_commit", "preupload")}
-    for outcome in server.call(*(["push", str(folder), f"me/theirs{number}"] for number in range(len(OTHERS)))):
+    names = [f"me/theirs{number}" for number in range(len(OTHERS))]
+    for name, files in zip(names, OTHERS.values(), strict=True):
+        commit_files(server, name, files)
+
+    def state() -> list[Any]:
+        counts = server.request("/counts")
+        writes = [counts.get(route, 0) for route in ("repos_create", "make_commit", "preupload")]
+        return [*writes, *(server.request(f"/api/models/{name}")["sha"] for name in names)]
+
+    before = state()
+    for outcome in server.call(*(["push", str(folder), name] for name in names)):
         assert outcome["kind"] == "foreign" and "not published with charrnn and would be replaced: " in outcome["error"]
         assert "--replace" in outcome["error"]
-    assert {route: server.request("/counts").get(route, 0) for route in made} == made
-    assert before == [server.request(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
-    pushes = [["push", str(folder), f"me/theirs{number}", {"replace": True}] for number in range(len(OTHERS))]
-    assert all("commit" in outcome for outcome in server.call(*pushes))
-    early = server.main("train", "--push-to-hub", "me/theirs0", "--data", "no such file")
-    assert early.code == 2 and "no such file" in early.err, "now it is one of ours"
-    commit_files(server, "me/again", OTHERS["card"])
-    early = server.main("train", "--push-to-hub", "me/again", "--data", "no such file")
-    assert early.code == 2 and "me/again holds files that were not published with charrnn" in early.err
+    assert state() == before
+    replaced = server.call(*(["push", str(folder), name, {"replace": True}] for name in names))
+    assert all("commit" in outcome for outcome in replaced)
+    commit_files(server, "me/foreign", OTHERS["card"])
+    for name, reason in {"me/theirs0": "no such file", "me/foreign": "me/foreign holds files that were not"}.items():
+        early = server.main("train", "--push-to-hub", name, "--data", "no such file")
+        assert early.code == 2 and reason in early.err
 
 
 def test_unrelated_files_in_repository_stay(server: Server, folder):
     theirs = {f"theirs/{name}": b"{}" for name in ("model.safetensors", "config.json", "history.json", "README.md")}
     commit_files(server, "me/mixed", {"README.md": b"---\nlicense: mit\n---\n", "notes.txt": b"mine", **theirs})
-    pushed, again = server.call(["push", str(folder), "me/mixed"], ["push", str(folder), "me/mixed"])
-    assert pushed["commit"] == again["commit"] and pushed["notices"] == []
+    pushed, repeated = server.call(["push", str(folder), "me/mixed"], ["push", str(folder), "me/mixed"])
+    assert pushed["commit"] == repeated["commit"] and pushed["notices"] == []
     assert {*theirs, "notes.txt", "model.safetensors"} <= server.files("me/mixed")
 
 
@@ -223,18 +227,6 @@ def test_hidden_folder_is_not_published(tmp_path):
     assert not [path for path in hub.release(tmp_path, "me/lab").files if path.startswith(".")]
     with pytest.raises(checkpoint.CheckpointError, match="is a hidden folder"):
         hub.release(tmp_path / ".git", "me/lab")
-
-
-@pytest.mark.parametrize("name", ["passage.txt", "config.json", "steps/000010.safetensors"])
-def test_link_within_folder_is_not_published(folder, name):
-    (folder / ".env").write_text("the password")
-    (folder / name).unlink()
-    (folder / name).symlink_to(folder / (".env" if "steps" not in name else "steps/000000.safetensors"))
-    if "steps" in name:
-        assert name not in hub.release(folder, "me/tiny").files
-    else:
-        with pytest.raises(checkpoint.CheckpointError, match=f"{name} is a link to .env: put the file itself there"):
-            hub.release(folder, "me/tiny")
 
 
 def test_only_checkpoint_files_are_deleted():
@@ -250,7 +242,7 @@ def test_only_checkpoint_files_are_deleted():
     assert files_to_delete([*starred, *nested], [], {"*"}) == sorted(starred)
 
 
-def pasted(server: Server, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_line(server: Server, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a line in a shell in this folder."""
     return subprocess.run(
         line, shell=True, cwd=folder, env=os.environ | server.environment, capture_output=True, text=True
@@ -262,16 +254,15 @@ def test_training_prints_retry_line(server: Server, tmp_path):
     script = shlex.join([sys.executable, str(ROOT / "scripts/train.py")])
     tiny = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --threads 1 --data text.txt --out 'my net'"
     server.request("/faults", {"make_commit": [403, "", "no", {}]})
-    failed = pasted(server, f"{script} {tiny} --push-to-hub me/mine --private", tmp_path)
+    failed = run_line(server, f"{script} {tiny} --push-to-hub me/mine --private", tmp_path)
     assert failed.returncode == 1
-    *_, reason, safe, again = failed.stderr.splitlines()
+    *_, reason, safe, retry_line = failed.stderr.splitlines()
     assert reason == "me/mine: the token may not write there: it needs write access to this repository"
     assert safe == "the checkpoint is safe in my net; try again with:"
     server.request("/faults", {})
-    done = pasted(server, again, tmp_path)
+    done = run_line(server, retry_line, tmp_path)
     assert re.fullmatch(rf"{server.address}/me/mine at commit [0-9a-f]{{40}}, tag v1\n", done.stdout), done.stderr
-    there = server.request("/api/models/me/mine")
-    assert there["private"] is True and "model.safetensors" in {file["rfilename"] for file in there["siblings"]}
+    assert server.request("/api/models/me/mine")["private"] is True and "model.safetensors" in server.files("me/mine")
 
 
 @pytest.mark.parametrize(
@@ -284,36 +275,36 @@ def test_training_prints_retry_line(server: Server, tmp_path):
     ids=lambda value: type(value).__name__,
 )
 def test_interrupted_push_prints_retry_line(folder, capsys, monkeypatch, error, reason, code):
-    def push(*asked, **how):
+    def push(*arguments, **options):
         raise error
 
     monkeypatch.setattr(hub, "push", push)
     result = run_main(capsys, publish.main, "checkpoints", "me/tiny", "--folder", folder)
-    again = ["scripts/publish.py", "checkpoints", "me/tiny", "--folder", str(folder)]
-    *whole, line = result.err.splitlines()
-    assert (result.code, whole) == (code, [reason, "nothing is lost; try again with:"])
-    assert shlex.split(line)[1:] == again
+    command = ["scripts/publish.py", "checkpoints", "me/tiny", "--folder", str(folder)]
+    *message, line = result.err.splitlines()
+    assert (result.code, message) == (code, [reason, "nothing is lost; try again with:"])
+    assert shlex.split(line)[1:] == command
     assert train.push(folder, "me/tiny", private=True) == code
-    *whole, line = capsys.readouterr().err.splitlines()
-    assert whole == [reason, f"the checkpoint is safe in {folder}; try again with:"]
-    assert shlex.split(line)[1:] == [*again, "--private"]
+    *message, line = capsys.readouterr().err.splitlines()
+    assert message == [reason, f"the checkpoint is safe in {folder}; try again with:"]
+    assert shlex.split(line)[1:] == [*command, "--private"]
 
 
 @pytest.mark.parametrize("name", ["/", "owner/", "lab", "a b/c d", "me/x@v1", "a/b/c", "me/x.git", "me/"])
 def test_invalid_repository_name_is_refused_first(capsys, name):
     refused = f"{name!r} is not the name of a Hub repository: give owner/name"
-    ways = [
+    calls = [
         (publish.main, ["checkpoints", name, "--folder", "no such folder"]),
         (publish.main, ["space", name]),
         (train.main, ["--push-to-hub", name, "--data", "no such file"]),
     ]
-    ways += [] if "@" in name else [(publish.main, ["space", "me/lab", "--checkpoints", f"{name}@v1"])]
-    for main, arguments in ways:
+    calls += [] if "@" in name else [(publish.main, ["space", "me/lab", "--checkpoints", f"{name}@v1"])]
+    for main, arguments in calls:
         result = run_main(capsys, main, *arguments)
         assert result.code == 2 and refused in result.err
 
 
-def test_dry_run_lists_and_refuses_without_writing(server: Server, folder):
+def test_dry_run_lists_and_refuses_without_writing(server: Server, folder, push):
     flags = ["publish", "checkpoints", "me/tiny", "--folder", folder, "--dry-run"]
     result = server.main(*flags)
     lines = [line.split() for line in result.out.splitlines()]
@@ -324,13 +315,13 @@ def test_dry_run_lists_and_refuses_without_writing(server: Server, folder):
     assert "training.safetensors" not in sizes and "notes.txt" not in sizes
     assert lines[-1][:5] == [f"{sum(sizes.values()):,}", "bytes", "in", str(len(sizes)), "files:"]
     assert server.request("/counts") == {"info": 1}, "no repository was made"
-    server.call(["push", str(folder), "me/tiny", {"tag": "final"}])
+    server.call([*push, {"tag": "final"}])
     (folder / "passage.txt").write_text("another")
     taken = server.main(*flags, "--tag", "final")
     assert taken.code == 1 and "has a tag final already" in taken.err and taken.out == ""
     server.kill()
-    away = server.main(*flags)
-    assert away.code == 0 and "cannot be reached" in away.err and "model.safetensors" in away.out
+    offline = server.main(*flags)
+    assert offline.code == 0 and "cannot be reached" in offline.err and "model.safetensors" in offline.out
 
 
 def test_card_sample_matches_its_command(capsys):
@@ -354,19 +345,14 @@ def test_card_fence_cannot_be_closed_by_text():
     "changes", [{}, {"steps": 200, "learning_rate": 0.0042, "keep_steps": False, "batch": 7}], ids=str
 )
 def test_card_command_gives_same_recipe(name, changes):
-    recipe = replace(RECIPES[name], **changes)
-    info = replace(
-        checkpoint.describe(ROOT / "checkpoints/rnn-lab"), saved_as=name, recipe=vars(recipe), seed=3, data_sha256=ANY
-    )
-    command = card_of.training_command(info)
-    assert command is not None
-    options = train_flags.parse(shlex.split(command)[2:])
-    assert train_flags.recipe_from_flags(options, train_flags.recipe_name(options)) == recipe
-    assert (options.seed, str(options.data)) == (3, "input.txt")
-    mine = card_of.training_command(replace(info, saved_as="my net"))
-    assert mine is not None
-    options = train_flags.parse(shlex.split(mine)[2:])
-    assert train_flags.recipe_from_flags(options, train_flags.recipe_name(options)) == recipe
+    recipe, info = replace(RECIPES[name], **changes), checkpoint.describe(ROOT / "checkpoints/rnn-lab")
+    info = replace(info, recipe=vars(recipe), seed=3, data_sha256="a" * 64)
+    for saved_as in (name, "my net"):
+        command = card_of.training_command(replace(info, saved_as=saved_as))
+        assert command is not None
+        options = train_flags.parse(shlex.split(command)[2:])
+        assert train_flags.recipe_from_flags(options, train_flags.recipe_name(options)) == recipe
+        assert (options.seed, str(options.data)) == (3, "input.txt")
     assert card_of.training_command(replace(info, recipe=vars(Recipe()) | {"magic": 1})) is None
 
 
@@ -375,12 +361,7 @@ def test_card_names_versions_and_curve_points(folder):
     card = hub.checkpoint_card(info, "me/tiny")
     assert f"torch {torch.__version__}" in card
     history = checkpoint.describe(ROOT / "checkpoints/gru").history
-    for points, steps in (
-        (history, [0, 300, 700, 1200, 1600, 2000]),
-        (history[:2], [0, 10]),
-        (history[:1], []),
-        ([], []),
-    ):
+    for points, steps in ((history, [0, 300, 700, 1200, 1600, 2000]), (history[:2], [0, 10]), (history[:1], [])):
         card = hub.checkpoint_card(replace(info, history=points), "me/tiny")
         rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \|$", card, re.MULTILINE)
         assert [int(row[0]) for row in rows] == steps

@@ -45,7 +45,7 @@ def outside(limits: Range) -> list[float]:
 
 
 def check(limits: Range, accept, refuse) -> None:
-    """accept(number) must not raise; refuse(number) gives the error's text."""
+    """Check the limits: accept(number) must not raise, refuse(number) returns the error."""
     named = [float(each) for each in re.findall(NUMBER, str(limits))]
     assert {limits.low, limits.high} <= set(named)
     for number in named:
@@ -56,14 +56,18 @@ def check(limits: Range, accept, refuse) -> None:
     for number in outside(limits):
         if limits.zero and number == 0:
             continue
-        said = refuse(number)
-        assert f"give {limits}" in said and "\n" not in said
-        assert str(int(number) if limits.whole and math.isfinite(number) and number == int(number) else number) in said
+        error = refuse(number)
+        assert f"give {limits}" in error and "\n" not in error
+        assert str(int(number) if limits.whole and math.isfinite(number) and number == int(number) else number) in error
 
 
-def refusal(of, *arguments) -> str:
+def formatted(number: float) -> str:
+    return written(number) if math.isfinite(number) else str(number)
+
+
+def refusal(function, *arguments) -> str:
     with pytest.raises(ValueError) as refused:
-        of(*arguments)
+        function(*arguments)
     return str(refused.value)
 
 
@@ -71,8 +75,7 @@ def refusal(of, *arguments) -> str:
 def test_range_accepts_limits_it_names(name):
     limits = RANGES[name]
     check(limits, lambda x: limits.require("x", x), lambda x: refusal(limits.require, "x", x))
-    words = lambda x: written(x) if math.isfinite(x) else str(x)  # noqa: E731
-    check(limits, lambda x: limits.read("x", words(x)), lambda x: refusal(limits.read, "x", words(x)))
+    check(limits, lambda x: limits.read("x", formatted(x)), lambda x: refusal(limits.read, "x", formatted(x)))
 
 
 @pytest.mark.parametrize("name", ["beta2", "max_grad_norm", "steps"])
@@ -82,14 +85,14 @@ def test_recipe_accepts_limits_it_names(name):
         Recipe(**{name: kind(float(number))})
 
 
-NO_SEEDS = ["", None, "7", "0x7", True, [7], 10**5000, -(10**5000), 0.5, "a\x1b[31m"]
+NOT_SEEDS = ["", None, "7", "0x7", True, [7], 10**5000, -(10**5000), 0.5, "a\x1b[31m"]
 
 
-@pytest.mark.parametrize("value", NO_SEEDS, ids=range(len(NO_SEEDS)))
-def test_value_that_is_no_number_is_shown_in_one_line(value):
-    said = refusal(SEEDS.require, "seed", value)
-    assert re.fullmatch(r"seed is \S.{0,60}: give a whole number from 0 to 4294967295", said) and said.isprintable()
-    assert "''" not in said and "None" not in said
+@pytest.mark.parametrize("value", NOT_SEEDS, ids=range(len(NOT_SEEDS)))
+def test_invalid_number_is_shown_in_one_line(value):
+    error = refusal(SEEDS.require, "seed", value)
+    assert re.fullmatch(r"seed is \S.{0,60}: give a whole number from 0 to 4294967295", error)
+    assert error.isprintable() and "''" not in error and "None" not in error
 
 
 @pytest.mark.parametrize("word", ["0x7", "１", " 7", "7 ", "1_000", "", "seven", "7.5", "1e400", "٣", "--"])
@@ -116,27 +119,26 @@ def test_sample_rows_have_own_seeds():
     assert network.sample(ctx, 2, seed=STREAMS - 3).shape == (3, 3)
     assert network.sample(ctx, 2, seed=None).shape == (3, 3)
     for seed in (STREAMS - 2, -1, 7 + STREAMS):
-        assert "give a whole number from 0 to 4294967293" in refusal(
-            lambda seed=seed: network.sample(ctx, 2, seed=seed)
-        )
+        error = refusal(lambda seed=seed: network.sample(ctx, 2, seed=seed))
+        assert "give a whole number from 0 to 4294967293" in error
 
 
 COMMANDS = [f"commands.{name}" for name in ("analyse", "sample", "sweep", "train")]
 COMMANDS += ["bench.run_bench", "bench.engine", "bench.page_speed", "bench.server_load", "study.run_study"]
 
 
-class Caught(BaseException):
+class ParserFound(BaseException):
     """Carries a parser out of the script that created it."""
 
 
 def parser_of(script: str, monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:
-    def caught(parser, *arguments):
-        raise Caught(parser)
+    def stop(parser, *arguments):
+        raise ParserFound(parser)
 
     module = importlib.import_module(f"charrnn.{script}")
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", caught)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
     monkeypatch.setattr("sys.argv", [script])
-    with pytest.raises(Caught) as stopped:
+    with pytest.raises(ParserFound) as stopped:
         module.main([])
     return stopped.value.args[0]
 
@@ -152,9 +154,9 @@ def actions(parser: argparse.ArgumentParser):
 
 @pytest.mark.parametrize("script", COMMANDS)
 def test_numeric_flags_have_ranges(script, monkeypatch):
-    found = [*actions(parser_of(script, monkeypatch))]
-    assert not [action.dest for action in found if action.type in (int, float)]
-    numeric = [action for action in found if isinstance(action.type, Number)]
+    flags = [*actions(parser_of(script, monkeypatch))]
+    assert not [flag.dest for flag in flags if flag.type in (int, float)]
+    numeric = [flag for flag in flags if isinstance(flag.type, Number)]
     assert numeric or script == "commands.sweep"
     for action in numeric:
         read: Any = action.type
@@ -164,19 +166,19 @@ def test_numeric_flags_have_ranges(script, monkeypatch):
 
         def refused(number, read=read):
             with pytest.raises(argparse.ArgumentTypeError) as error:
-                read(written(number) if math.isfinite(number) else str(number))
+                read(formatted(number))
             return str(error.value)
 
-        check(read.limits, lambda number, read=read: read(written(number)), refused)
+        check(read.limits, lambda number, read=read: read(formatted(number)), refused)
 
 
-ASKED = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 7, "characters": 1}
+REQUEST = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 7, "characters": 1}
 OF_PAGE = SAMPLING_LIMITS | {"seed": SEEDS, "characters": Range(1, MAX_RUN_CHARS, whole=True), "speed": SPEEDS}
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory):
-    """Ways to request a text: the API and a link."""
+def requests(tmp_path_factory):
+    """Functions that request a text by the API and by a link."""
     root = tmp_path_factory.mktemp("small")
     save_small(root / "rnn", SMALL["rnn"])
     store = Store(root)
@@ -185,29 +187,25 @@ def doors(tmp_path_factory):
         patch.setattr(api, "endpoint", lambda function, api_name, **_: endpoints.update({api_name: function}))
         api.build(store)
 
-    def by_api(**asked):
+    def by_api(**settings):
         try:
-            endpoints["write"](**{"prompt": "", "checkpoint": "rnn", **ASKED, **asked})
+            endpoints["write"](**{"prompt": "", "checkpoint": "rnn", **REQUEST, **settings})
         except gr.Error as error:
             raise ValueError(error.message) from None
 
-    def by_link(**asked):
-        if problems := parse_link(store, {name: str(value) for name, value in asked.items()}).problems:
+    def by_link(**settings):
+        if problems := parse_link(store, {name: str(value) for name, value in settings.items()}).problems:
             raise ValueError("; ".join(problems))
 
-    return {
-        "api": by_api,
-        "link": by_link,
-    }
+    return {"api": by_api, "link": by_link}
 
 
-@pytest.mark.parametrize("name", OF_PAGE)
-@pytest.mark.parametrize("door", ["api", "link"])
-def test_request_numbers_name_limits(doors, door, name):
-    if door == "api" and name == "speed":
-        return
-    ask = doors[door]
-    check(OF_PAGE[name], lambda value: ask(**{name: value}), lambda value: refusal(lambda: ask(**{name: value})))
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in ("api", "link") for name in OF_PAGE if (kind, name) != ("api", "speed")]
+)
+def test_request_numbers_name_limits(requests, kind, name):
+    request = requests[kind]
+    check(OF_PAGE[name], lambda x: request(**{name: x}), lambda x: refusal(lambda: request(**{name: x})))
 
 
 def test_settings_and_clamps_name_limits():

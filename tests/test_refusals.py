@@ -1,8 +1,7 @@
 """
 Malformed checkpoints are refused in bounded time and memory.
 
-The table is in `tests/malformed_checkpoints.py`. Damaged runs: `tests/test_resume_state.py`; flipped bits:
-`tests/test_damage.py`.
+The cases are in `tests/malformed_checkpoints.py`. See also `tests/test_resume_state.py` and `tests/test_damage.py`.
 """
 
 import io
@@ -11,6 +10,7 @@ import re
 import resource
 import struct
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,16 +29,14 @@ from tests.cli import run_main
 from tests.hub_client import commit_files
 from tests.malformed_checkpoints import CASES, with_tensor
 
-EXAMPLES = 200  # of each property below
-
 
 def write_bad(folder: Path, pristine: bytes, name: str) -> str:
-    """Write the case of this name into a folder; the folder's name."""
-    below = folder / name.replace(" ", "-").replace("^", "")
-    below.mkdir(parents=True)
-    (below / "model.safetensors").write_bytes(pristine)
-    edit_safetensors(below / "model.safetensors", CASES[name][0])
-    return below.name
+    """Write the case of this name into a subfolder; its name."""
+    target = folder / name.replace(" ", "-").replace("^", "")
+    target.mkdir(parents=True)
+    (target / "model.safetensors").write_bytes(pristine)
+    edit_safetensors(target / "model.safetensors", CASES[name][0])
+    return target.name
 
 
 def is_one_line(reason: str) -> bool:
@@ -47,8 +45,9 @@ def is_one_line(reason: str) -> bool:
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory) -> bytes:
-    write_random(tmp_path_factory.mktemp("good"))
-    return next(tmp_path_factory.getbasetemp().glob("good*/model.safetensors")).read_bytes()
+    folder = tmp_path_factory.mktemp("good")
+    write_random(folder)
+    return (folder / "model.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def bad_root(tmp_path_factory, pristine) -> Path:
 @pytest.fixture(scope="module")
 def from_folder(bad_root) -> dict[str, str]:
     good, refused = checkpoint.list_checkpoints(bad_root)
-    assert [info.name for info in good] == ["a-good-one", "zebra"], "a bad one hides the good ones, or counts as good"
+    assert [info.name for info in good] == ["a-good-one", "zebra"], "no other is listed or hidden"
     return {name: str(reason) for name, reason in refused.items()}
 
 
@@ -78,10 +77,8 @@ def test_bad_checkpoint_is_refused_with_reason(name, from_folder):
 def test_bad_checkpoint_of_hub_is_refused(server, pristine, tmp_path):
     names = [write_bad(tmp_path / "bad", pristine, name) for name in ("zip of torch.save", "NaN weight")]
     write_random(tmp_path / "bad/good")
-    files = {
-        str(path.relative_to(tmp_path / "bad")): path.read_bytes() for path in tmp_path.glob("bad/*/*.safetensors")
-    }
-    commit_files(server, "me/bad", files)
+    paths = tmp_path.glob("bad/*/*.safetensors")
+    commit_files(server, "me/bad", {str(path.relative_to(tmp_path / "bad")): path.read_bytes() for path in paths})
     (found,) = server.call(["resolve", "me/bad"])
     good, refused = checkpoint.list_checkpoints(Path(found["folder"]))
     assert [info.name for info in good] == ["good"] and sorted(refused) == sorted(names)
@@ -108,10 +105,8 @@ def test_bad_state_dict_is_refused_with_exit_code_2(tmp_path, capsys, pristine, 
     assert re.search(CASES[name][1], result.err) and is_one_line(result.err.rstrip("\n"))
 
 
-LAB = {"embed.weight": (6, 4), "cell.W_ih.weight": (4, 4), "cell.W_hh.weight": (4, 4), "cell.W_hh.bias": (4,)} | {
-    "head.weight": (6, 4),
-    "head.bias": (6,),
-}
+LAB = {"embed.weight": (6, 4), "cell.W_ih.weight": (4, 4), "cell.W_hh.weight": (4, 4), "cell.W_hh.bias": (4,)}
+LAB |= {"head.weight": (6, 4), "head.bias": (6,)}
 
 
 @pytest.mark.parametrize(
@@ -159,22 +154,22 @@ def test_bomb_is_refused_before_memory_is_taken(tmp_path, pristine, name):
 
 
 def test_reading_allocates_no_more_than_file(tmp_path, monkeypatch):
-    asked = []
+    sizes = []
 
-    class Noted(io.FileIO):
+    class RecordedFile(io.FileIO):
         def read(self, size=-1):
-            asked.append(size)
+            sizes.append(size)
             return super().read(size)
 
     write_random(tmp_path)
-    monkeypatch.setattr(safetensors_io, "open", Noted, raising=False)
+    monkeypatch.setattr(safetensors_io, "open", RecordedFile, raising=False)
     checkpoint.load(tmp_path)
-    assert asked and 0 < max(asked) <= (tmp_path / "model.safetensors").stat().st_size + 1
+    assert sizes and 0 < max(sizes) <= (tmp_path / "model.safetensors").stat().st_size + 1
 
 
 def test_metadata_reader_refuses_for_same_reasons(tmp_path, pristine):
     path, compared = tmp_path / "model.safetensors", 0
-    for name in CASES.keys() - {"flipped bit"}:  # of the data, which are not read
+    for name in CASES.keys() - {"flipped bit"}:  # the data are not read
         path.write_bytes(pristine)
         edit_safetensors(path, CASES[name][0])
         refusals = []
@@ -190,7 +185,7 @@ def test_metadata_reader_refuses_for_same_reasons(tmp_path, pristine):
 
 def test_size_bomb_is_refused_unread(tmp_path):
     write_random(tmp_path)
-    os.truncate(tmp_path / "model.safetensors", 1 << 40)  # a sparse file: nothing of it is on the disk
+    os.truncate(tmp_path / "model.safetensors", 1 << 40)  # a sparse file
     before = peak_kib()
     with pytest.raises(CheckpointError, match="has 1099511627776 bytes; more than 1073741824 are refused"):
         checkpoint.describe(tmp_path)
@@ -201,7 +196,7 @@ def test_special_files_are_refused(tmp_path):
     for name in ("good", "pipe", "folder", "loop", "nowhere"):
         (tmp_path / name).mkdir()
     write_random(tmp_path / "good")
-    os.mkfifo(tmp_path / "pipe/model.safetensors")  # a plain open would wait for a writer for ever
+    os.mkfifo(tmp_path / "pipe/model.safetensors")  # `open` would wait for a writer
     (tmp_path / "folder/model.safetensors").mkdir()
     (tmp_path / "loop/model.safetensors").symlink_to("model.safetensors")
     (tmp_path / "nowhere/model.safetensors").symlink_to("gone.safetensors")
@@ -218,18 +213,18 @@ def test_unreadable_folder_hides_no_other(tmp_path, monkeypatch):
         write_random(tmp_path / name)
     real = os.open
 
-    def wrap_app(path, *arguments, **more):
+    def deny_secret(path, *arguments, **options):
         if "secret" in str(path):
             raise PermissionError(13, "Permission denied")
-        return real(path, *arguments, **more)
+        return real(path, *arguments, **options)
 
-    monkeypatch.setattr(os, "open", wrap_app)
+    monkeypatch.setattr(os, "open", deny_secret)
     good, refused = checkpoint.list_checkpoints(tmp_path)
     assert [info.name for info in good] == ["good"]
     assert "cannot read" in str(refused["secret"]) and "Permission denied" in str(refused["secret"])
 
 
-@pytest.mark.skipif(os.name != "posix", reason="names that are no text are for POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="other systems have Unicode names")
 def test_folder_with_undecodable_name_is_refused(tmp_path):
     for name in ("good", os.fsdecode(b"bad\xff")):
         write_random(tmp_path / "new")
@@ -252,7 +247,7 @@ def test_link_out_of_folder_is_not_followed(tmp_path):
             assert checkpoint.describe(tmp_path / "bundled/rnn").passage == ""
     with pytest.raises(CheckpointError, match="is a link that leads out of its folder") as refusal:
         checkpoint.describe(tmp_path / "bundled/rnn")
-    assert "mine" not in str(refusal.value), "where it leads is not told"
+    assert "mine" not in str(refusal.value), "the target is not shown"
 
 
 def test_link_within_folder_is_followed(tmp_path):
@@ -275,17 +270,13 @@ def test_invalid_passage_is_empty(tmp_path, content):
 def test_file_changed_while_read_is_whole_or_refused(tmp_path, pristine):
     """A thread truncates, extends and swaps the file in place."""
     path, stop = tmp_path / "model.safetensors", threading.Event()
-    write_random(tmp_path)
-    other = tmp_path / "other"
-    second = write_random(other, weights_seed=1)
-    first = write_random(tmp_path)
-    contents = [path.read_bytes(), (other / "model.safetensors").read_bytes()]
-    biases = [first.head.bias, second.head.bias]
+    biases = [write_random(tmp_path).head.bias, write_random(tmp_path / "other", weights_seed=1).head.bias]
+    contents = [path.read_bytes(), (tmp_path / "other/model.safetensors").read_bytes()]
 
     def disturb():
         while not stop.is_set():
             for content in contents:
-                path.write_bytes(content)  # in place: cut to nothing, then written anew
+                path.write_bytes(content)  # truncates the file first
                 os.truncate(path, len(content) // 2)
                 path.write_bytes(content)
 
@@ -293,7 +284,7 @@ def test_file_changed_while_read_is_whole_or_refused(tmp_path, pristine):
     writer.start()
     loaded = refused = 0
     try:
-        while loaded < 20 or refused < 20:  # both come up, in what share is the machine's business
+        while loaded < 20 or refused < 20:  # both occur, in any ratio
             try:
                 bias = checkpoint.load(tmp_path).model.head.bias
                 assert any(torch.equal(bias, expected) for expected in biases)
@@ -312,7 +303,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FAST = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+FAST = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 
 
 def loads_or_is_refused(folder: Path) -> None:
@@ -328,6 +319,12 @@ def loads_or_is_refused(folder: Path) -> None:
     except CheckpointError as refusal:
         assert is_one_line(str(refusal))
     assert peak_kib() - before < 50_000
+
+
+def changed_file_loads_or_is_refused(folder: Path, pristine: bytes, change: Callable) -> None:
+    (folder / "model.safetensors").write_bytes(pristine)
+    edit_safetensors(folder / "model.safetensors", change)
+    loads_or_is_refused(folder)
 
 
 @FAST
@@ -354,16 +351,10 @@ def test_changed_bytes_load_or_are_refused(tmp_path_factory, pristine, changes, 
 @FAST
 @given(key=st.sampled_from(("name", "config", "vocab", "step", "seed", "recipe", "metrics", "history")), value=ANYTHING)
 def test_arbitrary_metadata_load_or_are_refused(tmp_path_factory, pristine, key, value):
-    folder = tmp_path_factory.getbasetemp()
-    (folder / "model.safetensors").write_bytes(pristine)
-    edit_safetensors(folder / "model.safetensors", set_metadata(key, value))
-    loads_or_is_refused(folder)
+    changed_file_loads_or_is_refused(tmp_path_factory.getbasetemp(), pristine, set_metadata(key, value))
 
 
 @FAST
 @given(field=st.sampled_from(("dtype", "shape", "data_offsets", "other")), value=ANYTHING)
 def test_arbitrary_tensor_entries_load_or_are_refused(tmp_path_factory, pristine, field, value):
-    folder = tmp_path_factory.getbasetemp()
-    (folder / "model.safetensors").write_bytes(pristine)
-    edit_safetensors(folder / "model.safetensors", with_tensor(**{field: value}))
-    loads_or_is_refused(folder)
+    changed_file_loads_or_is_refused(tmp_path_factory.getbasetemp(), pristine, with_tensor(**{field: value}))

@@ -1,3 +1,5 @@
+"""Sampling settings, distributions, filters and random draws."""
+
 import math
 
 import numpy as np
@@ -31,8 +33,8 @@ any_settings = st.builds(
 uniforms = st.floats(0, 1, exclude_max=True)
 
 
-def by_the_book(logits, settings):
-    """Each filter applied to the renormalised distribution of the one before."""
+def reference_distribution(logits, settings):
+    """Apply each filter to the renormalised result of the previous one."""
     ranked = sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))
     if settings.temperature == 0:
         return {ranked[0]: 1.0}
@@ -42,13 +44,12 @@ def by_the_book(logits, settings):
     if settings.top_k:
         probs = normalised({i: probs[i] for i in ranked[: settings.top_k]})
     if settings.top_p < 1:
-        kept, reached = {}, 0.0
+        nucleus, reached = {}, 0.0
         for i, p in probs.items():
-            kept[i] = p
-            reached += p
-            if reached >= settings.top_p:
-                break
-        probs = normalised(kept)
+            if reached < settings.top_p:
+                nucleus[i] = p
+                reached += p
+        probs = normalised(nucleus)
     likeliest = next(iter(probs.values()))
     return normalised({i: p for i, p in probs.items() if p >= settings.min_p * likeliest})
 
@@ -60,18 +61,17 @@ def normalised(weights):
 
 @given(logit_vectors, any_settings)
 def test_distribution_matches_definition(logits, settings):
-    ours, reference = distribution(logits, settings), by_the_book(logits, settings)
+    ours, reference = distribution(logits, settings), reference_distribution(logits, settings)
     probs = dict(zip(ours.order.tolist(), ours.probs.tolist(), strict=True))
     if len(reference) == ours.kept:
         for i, p in reference.items():
             assert probs[i] == pytest.approx(p, rel=1e-9, abs=1e-15)
-    else:  # the border of a nucleus may fall either way where two sums round differently, and there alone
+    else:  # two sums may round differently at the border of a nucleus
         assert abs(len(reference) - ours.kept) == 1
         border = distribution(logits, SamplingSettings(settings.temperature, settings.top_k))
         reached, ratio = np.cumsum(border.probs), border.probs / border.probs[0]
-        assert (
-            np.isclose(reached, settings.top_p, rtol=1e-9).any() or np.isclose(ratio, settings.min_p, rtol=1e-9).any()
-        )
+        close = np.isclose(reached, settings.top_p, rtol=1e-9) | np.isclose(ratio, settings.min_p, rtol=1e-9)
+        assert close.any()
 
 
 @given(logit_vectors, any_settings)
@@ -107,8 +107,8 @@ def test_temperature_zero_is_greedy(logits, u):
     assert not (logits[:id] == logits.max()).any()
 
 
-@given(logit_vectors, uniforms)
-def test_order_is_descending_with_ties_by_id(logits, u):
+@given(logit_vectors)
+def test_order_is_descending_with_ties_by_id(logits):
     order = distribution(logits, SamplingSettings()).order.tolist()
     assert order == sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))
 
@@ -145,31 +145,20 @@ def test_infinite_logits_are_refused(broken):
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"temperature": math.nan},
-        {"temperature": 1e-9},
-        {"top_k": 1.5},
-        {"top_p": 0},
-        {"min_p": 2},
-    ],
+    ("name", "value"), [("temperature", math.nan), ("temperature", 1e-9), ("top_k", 1.5), ("top_p", 0), ("min_p", 2)]
 )
-def test_invalid_setting_is_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        SamplingSettings(**wrong)
-
-
-def test_uniform_stream_depends_on_seed_and_index():
-    dice = UniformStream(5)
-    late = dice[1500]
-    assert [dice[i] for i in (0, 1, 511, 512, 1500)] == [UniformStream(5)[i] for i in (0, 1, 511, 512, 1500)]
-    assert late == dice[1500] != UniformStream(6)[1500]
+def test_invalid_setting_is_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        SamplingSettings(**{name: value})
 
 
 def test_uniform_stream_matches_torch_generator():
-    one_by_one = torch.Generator().manual_seed(7)
-    for i in range(600):
-        assert UniformStream(7)[i] == torch.rand((), dtype=torch.float64, generator=one_by_one).item()
+    """In any order of the indices."""
+    rng, stream = torch.Generator().manual_seed(7), UniformStream(7)
+    last = stream[1500]
+    values = [torch.rand((), dtype=torch.float64, generator=rng).item() for _ in range(1501)]
+    assert [stream[i] for i in range(1501)] == values and last == values[-1] != UniformStream(6)[1500]
+    assert [UniformStream(7)[i] for i in (0, 1, 511, 512)] == [values[i] for i in (0, 1, 511, 512)]
 
 
 class Counter:
@@ -230,8 +219,8 @@ def test_sample_without_seed_varies():
     ids=lambda config: config["cell"],
 )
 def test_sample_of_every_network_matches_forward(config):
-    """`forward` reads the whole text again for each character."""
-    model, settings, dice = build_model(config, 7), SamplingSettings(0.9, 5, 0.95), UniformStream(4)
+    """Recompute the whole text by `forward` for each character."""
+    model, settings, draws = build_model(config, 7), SamplingSettings(0.9, 5, 0.95), UniformStream(4)
     rng = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.5)
@@ -241,13 +230,13 @@ def test_sample_of_every_network_matches_forward(config):
     for index in range(12):
         with torch.no_grad():
             logits = model(text[:, : 3 + index])[0][0, -1]
-        assert text[0, 3 + index] == distribution(logits, settings).draw(dice[index])
+        assert text[0, 3 + index] == distribution(logits, settings).draw(draws[index])
 
 
 def test_sample_frequencies_match_distribution():
     """Bounds are six standard deviations: p < 1e-9."""
     logits, n = torch.randn(12, generator=torch.Generator().manual_seed(1)), 20000
-    ours, dice = distribution(logits, SamplingSettings(0.8, 6, 0.9)), UniformStream(1)
-    counts = np.bincount([ours.draw(dice[i]) for i in range(n)], minlength=12)[ours.order]
+    ours, draws = distribution(logits, SamplingSettings(0.8, 6, 0.9)), UniformStream(1)
+    counts = np.bincount([ours.draw(draws[i]) for i in range(n)], minlength=12)[ours.order]
     spread = np.sqrt(n * ours.probs * (1 - ours.probs))
     assert (np.abs(counts - n * ours.probs) <= 6 * spread + 1e-9).all()

@@ -1,7 +1,6 @@
 """Lecture scenes: settings and recomputed answers on bundled checkpoints."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import torch
 
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import flow_from_record
+from charrnn.paths import CHECKPOINTS
 from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.lecture.lecture import open_link
@@ -20,12 +20,13 @@ from charrnn.ui.server.share_link import ShareLink
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 BY_ID = {scene.id: scene for scene in SCENES}
 
 
-def figures(words: str) -> list[float]:
-    return [float(number) for number in re.findall(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e-\d+)?", words.replace("−", "-"))]
+def figures(sentence: str) -> list[float]:
+    """The numbers in a sentence."""
+    found = re.findall(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?", sentence.replace("−", "-"))
+    return [float(number.replace(",", "")) for number in found]
 
 
 def read(name: str, text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -37,12 +38,13 @@ def read(name: str, text: str) -> tuple[np.ndarray, np.ndarray]:
     return trace.activations.get("h", np.zeros((len(text), 1))).astype(float), logits.astype(float)
 
 
-def written(scene: Scene, temperature: float) -> tuple[str, list]:
+def generated(scene: Scene, temperature: float) -> tuple[str, list]:
+    """The text of a scene and its steps."""
     trained = load(CHECKPOINTS / scene.sets["model"])
     decoder, prompt = trained.model.decoder(), "ROMEO:\n"
-    output = decoder.prefill(trained.vocab.encode(prompt))
-    n, dice = int(scene.sets["characters"]), UniformStream(int(scene.sets["seed"]))
-    steps = list(generate(decoder, output, n, SamplingSettings(temperature), dice))
+    beginning = decoder.prefill(trained.vocab.encode(prompt))
+    n, draws = int(scene.sets["characters"]), UniformStream(int(scene.sets["seed"]))
+    steps = list(generate(decoder, beginning, n, SamplingSettings(temperature), draws))
     return prompt + trained.vocab.decode([step.id for step in steps]), steps
 
 
@@ -60,14 +62,14 @@ def test_link_settings_precede_scene(store):
     assert link.query.temperature == 0.5 and link.query.tab == "Compare"
     assert link.query.characters == 240
     assert "scene is 12: give a whole number from 1 to 9" in open_link(store, {"lecture": "1", "scene": "12"}).problems
-    assert open_link(store, {"scene": "1"}).query.characters == 400  # no lecture, no scene
+    assert open_link(store, {"scene": "1"}).query.characters == 400  # a scene needs lecture=1
 
 
 def test_scene_temperature_matches_plain_loop(store):
     answer = BY_ID["temperature"].measured_answer(store)
     expected, texts = [240.0], []
     for temperature in (0.3, 1, 1.6):
-        text, steps = written(BY_ID["temperature"], temperature)
+        text, steps = generated(BY_ID["temperature"], temperature)
         greedy = [int(np.argmax(step.logits)) == step.id for step in steps]
         probs = torch.softmax(torch.from_numpy(np.stack([s.logits for s in steps])).double() / temperature, dim=1)
         bits = torch.special.entr(probs).sum(dim=1).mean().item() / np.log(2)
@@ -80,7 +82,7 @@ def test_scene_temperature_matches_plain_loop(store):
         assert text[:divergence] == texts[1][:divergence]
         assert divergence == len(text) or text[divergence] != texts[1][divergence]
     shares, bits = expected[2::3], expected[3::3]
-    assert shares == sorted(shares, reverse=True) and bits == sorted(bits)  # what the words conclude
+    assert shares == sorted(shares, reverse=True) and bits == sorted(bits)
 
 
 def check_unit(answer: Answer, h: np.ndarray, inside: np.ndarray) -> tuple[float, float]:
@@ -93,36 +95,35 @@ def check_unit(answer: Answer, h: np.ndarray, inside: np.ndarray) -> tuple[float
 
 def test_scene_newline_matches_plain_loop(store):
     answer = BY_ID["newline"].measured_answer(store)
-    text, _ = written(BY_ID["newline"], 0.8)
+    text, _ = generated(BY_ID["newline"], 0.8)
     h, _ = read("rnn", text)
     inside = np.array([c == "\n" for c in text])
-    here, elsewhere = check_unit(answer, h, inside)
-    assert f"at the {text.count(chr(10))} line ends its h is {signed(here, 2)}" in answer.words
+    at_ends, elsewhere = check_unit(answer, h, inside)
+    assert f"at the {text.count(chr(10))} line ends its h is {signed(at_ends, 2)}" in answer.words
     assert f"at the other {len(text) - text.count(chr(10))} characters {signed(elsewhere, 2)}" in answer.words
     moved = [np.abs(h[i] - h[i - 1]).mean() for i in range(1, len(text))]
-    at = np.mean([m for m, c in zip(moved, text[1:], strict=True) if c == "\n"])
-    away = np.mean([m for m, c in zip(moved, text[1:], strict=True) if c != "\n"])
-    assert f"|Δh| is {at:.2f} a unit at a line end, {away:.2f} otherwise" in answer.words
-    assert f"moves {'more' if at > away else 'less'} than" in answer.words
+    at_end, otherwise = np.mean(np.array(moved)[inside[1:]]), np.mean(np.array(moved)[~inside[1:]])
+    assert f"|Δh| is {at_end:.2f} a unit at a line end, {otherwise:.2f} otherwise" in answer.words
+    assert f"moves {'more' if at_end > otherwise else 'less'} than" in answer.words
 
 
 def test_scene_speaker_matches_plain_loop(store):
     answer = BY_ID["speaker"].measured_answer(store)
-    text, _ = written(BY_ID["speaker"], 0.8)
+    text, _ = generated(BY_ID["speaker"], 0.8)
     h, _ = read("lstm", text)
-    inside, at, before = np.zeros(len(text), dtype=bool), 0, ""
+    inside, start, previous = np.zeros(len(text), dtype=bool), 0, "\n"
     for line in text.splitlines(keepends=True):
-        if line.rstrip("\n").endswith(":") and line[0].isupper() and (at == 0 or before == "\n"):
-            inside[at : at + len(line.rstrip("\n"))] = True
-        at, before = at + len(line), line
+        if line.rstrip("\n").endswith(":") and line[0].isupper() and previous == "\n":
+            inside[start : start + len(line.rstrip("\n"))] = True
+        start, previous = start + len(line), line
     assert inside.sum() > 20
-    here, elsewhere = check_unit(answer, h, inside)
+    in_names, elsewhere = check_unit(answer, h, inside)
     capitals = np.array([c.isupper() for c in text]) & ~inside
     other = h[capitals, answer.shown["unit"]].mean()
-    assert f"tells the {inside.sum()} characters of names best: h is {signed(here, 2)}" in answer.words
+    assert f"tells the {inside.sum()} characters of names best: h is {signed(in_names, 2)}" in answer.words
     assert f"{signed(elsewhere, 2)} at all others, {signed(other, 2)} at the {capitals.sum()} capitals" in answer.words
-    as_such = abs(other - here) <= abs(other - elsewhere)
-    assert ("capitals as such" in answer.words) == as_such and ("names themselves" in answer.words) != as_such
+    any_capital = abs(other - in_names) <= abs(other - elsewhere)
+    assert ("capitals as such" in answer.words) == any_capital != ("names themselves" in answer.words)
 
 
 def test_scene_gradient_matches_record(store):
@@ -133,12 +134,12 @@ def test_scene_gradient_matches_record(store):
     for name, sentence in zip(answer.shown["tick"], sentences, strict=True):
         loaded = store.load(name)
         flow = flow_from_record(load(CHECKPOINTS / name).info.analyses.sections["gradient"])
-        below = np.flatnonzero(flow.median < 0.01)  # the horizon lies right before the first of them
+        below = np.flatnonzero(flow.median < 0.01)  # the horizon is right before the first of them
         half = np.flatnonzero(flow.median < 0.5)
-        _, said_half, _, said_horizon, left, _ = [None, *figures(sentence.partition(": ")[2])]
-        assert half[0] - 1 <= said_half <= half[0] and below[0] - 1 <= said_horizon <= below[0]
+        shown_half, _, shown_horizon, left, _ = figures(sentence.partition(": ")[2])
+        assert half[0] - 1 <= shown_half <= half[0] and below[0] - 1 <= shown_horizon <= below[0]
         assert left == float(f"{flow.median[100]:.0e}") and sentence.startswith(loaded.title)
-        horizons.append(said_horizon)
+        horizons.append(shown_horizon)
     assert horizons == sorted(horizons)
 
 
@@ -153,12 +154,12 @@ def test_scene_transformer_matches_plain_loop(store):
         bits[name] = -log_probs[torch.arange(len(ids)), ids].numpy() / np.log(2)
     assert f"needs {bits['rnn'].mean():.2f} bits a character, MiniGPT {bits['minigpt'].mean():.2f}" in answer.words
     saved = bits["rnn"] - bits["minigpt"]
-    said = dict(re.findall(r"(most|least) at “([^”]+)”", answer.words))
+    named = dict(re.findall(r"(most|least) at “([^”]+)”", answer.words))
     whole = {"newline": [c == "\n" for c in text], "space": [c == " " for c in text]}
-    for kind in set(whole) & set(said.values()):  # kinds that need no rules to count
+    for kind in set(whole) & set(named.values()):
         inside = np.array(whole[kind])
         assert f"“{kind}” ({signed(saved[inside].mean(), 2)} bits each, {inside.sum()} of them)" in answer.words
-    assert said["most"] == "newline"
+    assert named["most"] == "newline"
     for name in ("rnn", "minigpt"):
         loss = load(CHECKPOINTS / name).info.metrics["val_stream_nats"]
         assert f"{loss:.3f}" in answer.words

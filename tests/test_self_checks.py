@@ -8,7 +8,7 @@ import torch
 
 from charrnn import self_checks
 from charrnn.bptt import vanilla
-from charrnn.cells import CELLS, GRUCell, LSTMCell, LSTMGates, LSTMState, VanillaRNNCell, sigmoid, split_gates, tanh
+from charrnn.cells import CELLS, LSTMCell, LSTMGates, LSTMState, sigmoid, split_gates, tanh
 from charrnn.export import GraphDecoder
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings
@@ -18,7 +18,7 @@ V = 13
 IDS = [(7 * i * i + 3 * i) % V for i in range(60)]
 
 
-def network_of(name):
+def random_network(name):
     rng = torch.Generator().manual_seed(1)
     network = build_model(SMALL[name], V)
     for parameter in network.parameters():
@@ -34,7 +34,7 @@ def test_cells_match_torch(kind):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_self_checks_hold_for_every_network(name):
-    network = network_of(name)
+    network = random_network(name)
     weights = {key: weight.clone() for key, weight in network.state_dict().items()}
     checks = [
         self_checks.gradient_matches_finite_difference(network, IDS),
@@ -48,7 +48,7 @@ def test_self_checks_hold_for_every_network(name):
     assert steps == sample and len(steps) == 50
 
 
-def forgets_nothing(self, from_input, from_state, state):
+def update_without_forget_gate(self, from_input, from_state, state):
     i, _, g, o = split_gates(from_input + from_state, 4)
     c = state.c + sigmoid(i) * tanh(g)
     h = sigmoid(o) * tanh(c)
@@ -56,42 +56,41 @@ def forgets_nothing(self, from_input, from_state, state):
 
 
 def test_self_checks_find_bug_in_cell(monkeypatch):
-    monkeypatch.setattr(LSTMCell, "update", forgets_nothing)
+    monkeypatch.setattr(LSTMCell, "update", update_without_forget_gate)
     check = self_checks.cell_matches_torch("lstm")
     assert not check.holds and check.difference > 1e-3
-    assert not self_checks.bptt_matches_autograd(network_of("lstm"), IDS).holds  # pyright: ignore[reportArgumentType]
+    assert not self_checks.bptt_matches_autograd(random_network("lstm"), IDS).holds  # pyright: ignore[reportArgumentType]
     assert self_checks.cell_matches_torch("gru").holds
 
 
 def test_self_checks_find_bug_in_backward(monkeypatch):
     """A relative error of 0.001 in each step's gradient."""
-    right = vanilla.step_back
+    correct = vanilla.step_back
 
-    def wrong(saved, d_state, d_h_above, norms, d_pre):
-        before = right(saved, d_state, d_h_above, norms, d_pre)
-        d_pre.h.mul_(1.001)
-        return before
+    def wrong(*arguments):
+        result = correct(*arguments)
+        arguments[-1].h.mul_(1.001)  # d_pre
+        return result
 
     monkeypatch.setattr(vanilla, "step_back", wrong)
     assert not self_checks.cell_matches_torch("rnn").holds
-    network: Any = network_of("rnn")
+    network: Any = random_network("rnn")
     assert not self_checks.bptt_matches_autograd(network, IDS).holds
-    assert self_checks.gradient_matches_finite_difference(network, IDS).holds, "what is wrong is not used"
+    assert self_checks.gradient_matches_finite_difference(network, IDS).holds, "the wrong code is not used"
 
 
 def test_self_checks_find_bug_in_decoder(monkeypatch):
-    right = GraphDecoder.step
-    monkeypatch.setattr(GraphDecoder, "step", lambda self, id, state: right(self, (id + 1) % V, state))
-    network = network_of("gru")
-    (said,) = network.notices()
-    assert "cannot be recorded" in said and "differs by" in said
-    assert self_checks.stepwise_matches_batch(network, IDS).holds, "what is wrong is not used"
+    correct = GraphDecoder.step
+    monkeypatch.setattr(GraphDecoder, "step", lambda self, id, state: correct(self, (id + 1) % V, state))
+    network = random_network("gru")
+    (notice,) = network.notices()
+    assert "cannot be recorded" in notice and "differs by" in notice
+    assert self_checks.stepwise_matches_batch(network, IDS).holds, "the wrong code is not used"
 
 
 def test_self_checks_fail_for_nan_weights():
-    network = network_of("gru")
+    network = random_network("gru")
     network.head.bias.data[0] = math.nan  # pyright: ignore[reportOptionalMemberAccess]
     assert not self_checks.stepwise_matches_batch(network, IDS).holds
     assert not self_checks.gradient_matches_finite_difference(network, IDS).holds
     assert self_checks._largest(1.0, math.nan, 2.0) != 2.0
-    assert {VanillaRNNCell, GRUCell, LSTMCell} == set(CELLS.values())

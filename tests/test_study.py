@@ -31,13 +31,13 @@ from tests.checkpoint_files import write_model
 WORDS = "the and of king thou o'er shall not love death with heart come away night day blood".split()
 
 
-def written(length, seed=0):
-    """A text of lines of words."""
+def random_text(length, seed=0):
+    """Lines of random words."""
     rng = random.Random(seed)
     return "".join(rng.choice(WORDS) + rng.choice("  \n") for _ in range(length // 3))[:length]
 
 
-TEXT = written(12_000)
+TEXT = random_text(12_000)
 CORPUS = Corpus.from_text(TEXT)
 
 
@@ -88,54 +88,54 @@ FLAGS = {
     "clipping": (*RUN_FLAGS, "--seeds", 0),
     "relu": (*RUN_FLAGS, "--seeds", 0),
     "no_grad": ("--chars", 5, 20, "--rounds", 2, "--hidden-dim", 6),
-    "reach": ("--positions", 6, "--context", 110),
-    "recurrent_scale": (),
-    "position": ("--positions", 6),
 }
 
 
-@pytest.mark.parametrize("part", run_study.PARTS)
-def test_study_rows_are_documented(part, measure, folder):
-    named = dict.fromkeys(("sampling", "reach", "recurrent_scale"), ("--checkpoints", folder)) | {"position": (folder,)}
-    rows = measure(part, *named.get(part, ()), *FLAGS[part])
+def check_rows(part, rows, count):
+    """The rows of a part have different keys, and each field is documented."""
     keys = [[row[name] for name in run_study.PARTS[part].key] for row in rows]
-    counts = {"ngram": 2, "sampling": 5, "clipping": 2, "relu": 4, "no_grad": 2, "recurrent_scale": 8}
-    assert len(rows) == counts.get(part, 1)
+    assert len(rows) == count and run_study.PARTS.keys() == FLAGS.keys() | {"reach", "recurrent_scale", "position"}
     assert len(set(map(str, keys))) == len(rows), "each row its own key"
     sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", run_study.__doc__ or "", re.MULTILINE))
     documented = sections[part] + (sections["clipping"] if part == "relu" else "")  # as it says
     for row in rows:
-        inner = [name for value in row.values() if isinstance(value, dict) for name in value]
-        for name in (*row, *inner):
+        nested = [name for value in row.values() if isinstance(value, dict) for name in value]
+        for name in (*row, *nested):
             assert name in documented, f"{name} is not documented"
         assert list(row)[: len(keys[0])] == list(run_study.PARTS[part].key), "the key comes first"
 
 
-def found(**changes):
+@pytest.mark.parametrize("part", sorted(FLAGS))
+def test_study_rows_are_documented(part, measure, folder):
+    named = ("--checkpoints", folder) if part == "sampling" else ()
+    counts = {"ngram": 2, "sampling": 5, "clipping": 2, "relu": 4, "no_grad": 2}
+    check_rows(part, measure(part, *named, *FLAGS[part]), counts[part])
+
+
+def measurement(**changes):
     return {"machine": {"cores": 2}, "data_sha256": "ab", "settings": {"positions": 5}} | changes
 
 
 def test_study_row_replaces_row_of_same_key(tmp_path):
     path = tmp_path / "study.json"
     for part, model, positions in (("reach", "a", 1), ("reach", "b", 2), ("position", "a", 3), ("reach", "a", 4)):
-        run_study.store_row(path, part, found(), {"model": model, "positions": positions})
-    kept = json.loads(path.read_text())
-    assert [(row["model"], row["positions"]) for row in kept["reach"]["rows"]] == [("b", 2), ("a", 4)]
-    assert [row["positions"] for row in kept["position"]["rows"]] == [3]
+        run_study.store_row(path, part, measurement(), {"model": model, "positions": positions})
+    stored = json.loads(path.read_text())
+    assert [(row["model"], row["positions"]) for row in stored["reach"]["rows"]] == [("b", 2), ("a", 4)]
+    assert [row["positions"] for row in stored["position"]["rows"]] == [3]
     assert '  {"model": "b", "positions": 2},\n' in path.read_text(), "one row a line"
 
 
 @pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
 def test_study_rows_of_other_settings_are_not_mixed(tmp_path, change):
     path = tmp_path / "study.json"
-    run_study.store_row(path, "reach", found(), {"model": "a"})
+    run_study.store_row(path, "reach", measurement(), {"model": "a"})
     before = path.read_text()
     with pytest.raises(ValueError, match="--anew"):
-        run_study.store_row(path, "reach", found(**change), {"model": "b"})
+        run_study.store_row(path, "reach", measurement(**change), {"model": "b"})
     assert path.read_text() == before
-    run_study.store_row(
-        path, "reach", found(machine={"cores": 64}), {"model": "b"}
-    )  # another machine finds the same figures
+    other_machine = measurement(machine={"cores": 64})
+    run_study.store_row(path, "reach", other_machine, {"model": "b"})
 
 
 def test_study_part_can_be_restarted(measure, capsys):
@@ -148,9 +148,9 @@ def test_study_part_can_be_restarted(measure, capsys):
 def test_study_numbers_have_six_digits(tmp_path):
     path = tmp_path / "study.json"
     row = {"model": "a", "lags": (1, 2), "x": {"y": [1 / 3, math.nan, np.float64(math.inf)]}, "big": 123456789.0}
-    run_study.store_row(path, "reach", found(), row)
-    kept = json.loads(path.read_text())["reach"]["rows"][0]
-    assert kept == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
+    run_study.store_row(path, "reach", measurement(), row)
+    (stored,) = json.loads(path.read_text())["reach"]["rows"]
+    assert stored == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
 
 
 def test_invalid_study_file_is_kept(tmp_path, data, capsys):
@@ -174,17 +174,16 @@ class NGramNetwork:
         self.head = SimpleNamespace(out_features=model.vocab_size)
 
     def fast_forward(self, ids, state=None, rng=None):
+        T = ids.shape[1]
         rows = [[*before, *row] for before, row in zip(state or [[]] * len(ids), ids.tolist(), strict=True)]
-        ends = [range(len(row) - ids.shape[1], len(row)) for row in rows]
         logits = [
-            [self.log_probs(tuple(row[max(0, t - 1) : t + 1])) for t in end]
-            for row, end in zip(rows, ends, strict=True)
+            [self.log_probs(tuple(row[max(0, t - 1) : t + 1])) for t in range(len(row) - T, len(row))] for row in rows
         ]
         return torch.tensor(np.array(logits)), [row[-2:] for row in rows]
 
 
 def test_ngram_row_uses_protocol_of_networks():
-    text = written(172_000)  # 64 streams of more than a window
+    text = random_text(172_000)  # 64 streams of more than a window
     corpus = Corpus.from_text(text)
     row = next(model_experiments.ngram(argparse.Namespace(orders=[3]), text))
     network: Any = NGramNetwork(KneserNey(corpus.train_ids.numpy(), len(corpus.vocab), 3))
@@ -201,8 +200,8 @@ def test_ngram_decoder_in_pieces_matches_whole():
     whole = decoder.prefill(ids)
     assert np.array_equal(whole.logits, piecewise.logits) and whole.state == piecewise.state == tuple(ids[-4:])
     settings = SamplingSettings(temperature=0.8)
-    once, again = ([step.id for step in generate(decoder, whole, 30, settings, UniformStream(1))] for _ in range(2))
-    assert once == again
+    first, second = ([step.id for step in generate(decoder, whole, 30, settings, UniformStream(1))] for _ in "12")
+    assert first == second
 
 
 def test_quality_row_matches_model_samples(folder):
@@ -219,16 +218,16 @@ def test_quality_row_matches_model_samples(folder):
             qualities.append(reference.score_text(CORPUS.vocab.decode(ids.tolist())))
         row = rows[temperature, top_k, top_p]
         for share in ("known_words", "distinct_4grams", "repetition", "copied"):
-            one, other = (getattr(quality, share) for quality in qualities)
-            assert row[share]["mean"] == pytest.approx((one + other) / 2)
-            assert row[share]["standard_error"] == pytest.approx(abs(one - other) / 2)
+            a, b = (getattr(quality, share) for quality in qualities)
+            assert row[share]["mean"] == pytest.approx((a + b) / 2)
+            assert row[share]["standard_error"] == pytest.approx(abs(a - b) / 2)
     assert rows[0.8, 3, 1.0]["kept_characters"] == 3 and rows[0, 0, 1.0]["kept_characters"] == 1
     assert rows[None, None, None]["model"] == model_experiments.HELD_OUT
     assert rows[None, None, None]["known_words"]["mean"] > 0.95
 
 
 def test_held_out_passages_follow_their_prompts():
-    text = written(3000, seed=5)
+    text = random_text(3000, seed=5)
     passages = list(model_experiments._prompts_and_continuations(text, 5, 700))
     assert len({prompt for prompt, _ in passages}) == 5
     assert all(prompt + following in text and prompt.endswith("\n") for prompt, following in passages)
@@ -241,11 +240,10 @@ def test_held_out_passages_follow_their_prompts():
 def test_replacement_kl_matches_definition(cell, monkeypatch):
     model = small_model(cell)
     windows, _ = model_experiments.contexts_of(CORPUS.val_ids, 12, 5)
-    drawn = [torch.Generator().manual_seed(3) for _ in range(2)]
-    kl = model_experiments.replaced_kl(model, windows, [4], drawn[0])[0]
+    kl = model_experiments.replaced_kl(model, windows, [4], torch.Generator().manual_seed(3))[0]
     seen = []
-    monkeypatch.setattr(CharRNN, "fast_forward", lambda self, ids: seen.append(ids) or self(ids))  # the readable loop
-    model_experiments.replaced_kl(model, windows, [4], drawn[1])
+    monkeypatch.setattr(CharRNN, "fast_forward", lambda self, ids: seen.append(ids) or self(ids))
+    model_experiments.replaced_kl(model, windows, [4], torch.Generator().manual_seed(3))
     before, after = seen
     assert torch.equal(before, windows) and ((before != after).sum(1) == 1).all() and (before != after)[:, -4].all()
     exact = copy.deepcopy(model).double()
@@ -255,14 +253,16 @@ def test_replacement_kl_matches_definition(cell, monkeypatch):
 
 
 def test_reach_row_matches_gradient_flow(measure, folder):
-    row = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)[0]
+    (row,) = rows = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)
+    check_rows("reach", rows, 1)
     flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
     assert row["gradient_median"] == pytest.approx(flow.median[row["lags"]], rel=1e-5)
     assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
 
 
 def test_recurrent_scale_row_one_is_the_network(measure, folder):
-    least, *rows = measure("recurrent_scale", "--checkpoints", folder)
+    least, *rows = scaled = measure("recurrent_scale", "--checkpoints", folder)
+    check_rows("recurrent_scale", scaled, 8)
     (row,) = [row for row in rows if row["g"] == 1]
     flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
     assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
@@ -272,13 +272,14 @@ def test_recurrent_scale_row_one_is_the_network(measure, folder):
 
 
 def test_position_row_predicts_same_characters(measure, folder):
-    row = measure("position", folder, "--positions", 6)[0]
+    (row,) = rows = measure("position", folder, "--positions", 6)
+    check_rows("position", rows, 1)
     model = checkpoint.load(folder).model
     last = len(CORPUS.val_ids) - 1
-    at = [512 + int(i * (last - 512) / 5) for i in range(6)]
+    targets = [512 + int(i * (last - 512) / 5) for i in range(6)]
     for n, loss in zip(row["contexts"], row["loss_nats"], strict=True):
-        logits = torch.cat([model(CORPUS.val_ids[None, t - n : t])[0][:, -1] for t in at])
-        assert loss == pytest.approx(F.cross_entropy(logits, CORPUS.val_ids[at]).item(), rel=1e-4)
+        logits = torch.cat([model(CORPUS.val_ids[None, t - n : t])[0][:, -1] for t in targets])
+        assert loss == pytest.approx(F.cross_entropy(logits, CORPUS.val_ids[targets]).item(), rel=1e-4)
     assert row["excess_nats"] == pytest.approx([loss - row["loss_nats"][-1] for loss in row["loss_nats"]], abs=1e-4)
     assert row["excess_standard_error"][-1] == 0
 
@@ -346,35 +347,35 @@ def test_clipping_row_without_long_gradients_is_same(measure):
 
 def test_tanh_loop_learns_like_training():
     recipe = Recipe(steps=6, batch=3, seq_len=8, hidden_dim=6, learning_rate=0.01)
-    by_hand, by_loop = (Training(CORPUS, recipe, seed=2) for _ in range(2))
-    by_loop.model = training_experiments.LoopRNN(by_loop.model, training_experiments.ACTIVATIONS["tanh"])
-    one, other = (training_experiments.learn(training, 1)["curve"] for training in (by_hand, by_loop))
+    ours, loop = (Training(CORPUS, recipe, seed=2) for _ in range(2))
+    loop.model = training_experiments.LoopRNN(loop.model, training_experiments.ACTIVATIONS["tanh"])
+    expected, curve = (training_experiments.learn(training, 1)["curve"] for training in (ours, loop))
     for name in ("loss_mean_nats", "grad_norm_max"):
-        assert other[name] == pytest.approx(one[name], rel=1e-4)
+        assert curve[name] == pytest.approx(expected[name], rel=1e-4)
 
 
 def test_relu_state_matches_formula():
     model = training_experiments.LoopRNN(small_model(), training_experiments.ACTIVATIONS["relu"])
-    reading = training_experiments.state_while_reading(model, CORPUS.val_ids)
+    record = training_experiments.state_while_reading(model, CORPUS.val_ids)
     rows = CORPUS.val_ids[: 64 * (len(CORPUS.val_ids) // 64)].view(64, -1)
     W_ih, W_hh, b, table = (
         parameter.detach().double().numpy()
         for parameter in (model.cell.W_ih.weight, model.cell.W_hh.weight, model.cell.W_hh.bias, model.embed.weight)
     )
     h = np.zeros((64, 8))
-    for t in range(reading["characters"][-1]):
+    for t in range(record["characters"][-1]):
         h = np.maximum(0, table[rows[:, t]] @ W_ih.T + h @ W_hh.T + b)
-        if t + 1 in reading["characters"]:
-            found = reading["largest_state"][reading["characters"].index(t + 1)]
-            assert found == pytest.approx(np.abs(h).max(), rel=1e-4)
+        if t + 1 in record["characters"]:
+            largest = record["largest_state"][record["characters"].index(t + 1)]
+            assert largest == pytest.approx(np.abs(h).max(), rel=1e-4)
 
 
-def test_kept_memory_is_counted():
-    def pages(n: int) -> mmap.mmap:  # 4 MB each, straight from the system: a heap may have room left
+def test_allocated_memory_is_counted():
+    def pages(n: int) -> mmap.mmap:  # 4 MB each; a heap could reuse freed memory
         memory = mmap.mmap(-1, n << 22)
         for _ in range(n):
             memory.write(bytes(1 << 22))
         return memory
 
-    kept = training_experiments.bytes_per_char(pages, 20)
-    assert kept is None or kept == pytest.approx(4 << 20, rel=0.1)
+    measured = training_experiments.bytes_per_char(pages, 20)
+    assert measured is None or measured == pytest.approx(4 << 20, rel=0.1)

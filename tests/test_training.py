@@ -108,8 +108,8 @@ def test_weight_decay_applies_to_matrices_only(recipe):
     before = {name: weight.detach().clone() for name, weight in training.model.named_parameters()}
     training.advance()
     for name, weight in training.model.named_parameters():
-        left = before[name] * (0.7 if weight.dim() > 1 else 1)
-        assert (weight - left).abs().max() < 3.01e-3, name
+        decayed = before[name] * (0.7 if weight.dim() > 1 else 1)
+        assert (weight - decayed).abs().max() < 3.01e-3, name
     assert any(weight.dim() == 1 and weight.abs().max() > 0.1 for weight in before.values())
 
 
@@ -126,16 +126,15 @@ def test_stateful_update_carries_state_not_gradient():
         x, y = torch.stack([w[:-1] for w in windows]), torch.stack([w[1:] for w in windows])
         logits, last = reference(x, state)
         loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
-        by_hand = torch.autograd.grad(loss, list(reference.parameters()))
-        from_zero = torch.autograd.grad(
-            F.cross_entropy(reference(x)[0].flatten(0, 1), y.flatten()), list(reference.parameters())
-        )
+        expected = torch.autograd.grad(loss, list(reference.parameters()))
+        zero_state_loss = F.cross_entropy(reference(x)[0].flatten(0, 1), y.flatten())
+        from_zero = torch.autograd.grad(zero_state_loss, list(reference.parameters()))
         training.advance()
         assert training.last_update[0] == pytest.approx(loss.item(), rel=1e-5)
-        for ours, theirs in zip(training.model.parameters(), by_hand, strict=True):
+        for ours, theirs in zip(training.model.parameters(), expected, strict=True):
             assert ours.grad is not None and torch.allclose(ours.grad, theirs, atol=1e-6)
         state = type(last)(*(part.detach() for part in last))
-    assert not all(torch.allclose(a, b, atol=1e-4) for a, b in zip(by_hand, from_zero, strict=True))
+    assert not all(torch.allclose(a, b, atol=1e-4) for a, b in zip(expected, from_zero, strict=True))
 
 
 def test_training_repeats_with_seed():
@@ -143,6 +142,10 @@ def test_training_repeats_with_seed():
     a, b, c = (run(Training(corpus, SMALL, seed), 12).model for seed in (1, 1, 2))
     assert same_weights(a, b)
     assert not same_weights(a, c)
+
+
+def losses(training):
+    return [(point.step, point.train_loss_nats, point.val_loss_nats) for point in training.history]
 
 
 RESUMED = {
@@ -159,20 +162,18 @@ RESUMED = {
 
 
 @pytest.mark.parametrize("recipe", RESUMED.values(), ids=RESUMED.keys())
-@pytest.mark.parametrize("stop", [0, 1, 5, 6, 10, 11])  # six is where an epoch of the stateful ones ends
-def test_resumed_run_matches_undisturbed_run(tmp_path, recipe, stop):
+def test_resumed_run_matches_undisturbed_run(tmp_path, recipe):
     corpus = Corpus.from_text(TEXT)
-    whole = run(Training(corpus, recipe, seed=3), 12)
-    stopped = run(Training(corpus, recipe, seed=3), stop)
-    checkpoint.save_run(tmp_path, *stopped.state())
-    resumed = run(Training.resume(corpus, *checkpoint.load_run(tmp_path)), 12)
-    assert same_weights(whole.model, resumed.model)
-    assert [(p.step, p.train_loss_nats, p.val_loss_nats) for p in whole.history] == [
-        (p.step, p.train_loss_nats, p.val_loss_nats) for p in resumed.history
-    ]
-    assert whole.saved.keys() == resumed.saved.keys() == {0, 10}
-    assert torch.equal(whole.saved[10]["head.weight"], resumed.saved[10]["head.weight"])
-    assert whole._windows.position()[1] == resumed._windows.position()[1]
+    whole, stopped = (Training(corpus, recipe, seed=3) for _ in range(2))
+    expected = losses(run(whole, 12))
+    for stop in (0, 1, 5, 6, 10, 11):  # an epoch of the stateful ones has 6 updates
+        checkpoint.save_run(tmp_path, *run(stopped, stop).state())
+        resumed = run(Training.resume(corpus, *checkpoint.load_run(tmp_path)), 12)
+        assert same_weights(whole.model, resumed.model), stop
+        assert losses(resumed) == expected
+        assert whole.saved.keys() == resumed.saved.keys() == {0, 10}
+        assert torch.equal(whole.saved[10]["head.weight"], resumed.saved[10]["head.weight"])
+        assert whole._windows.position()[1] == resumed._windows.position()[1]
 
 
 def test_measuring_leaves_run_unchanged():
@@ -186,11 +187,11 @@ def test_measuring_leaves_run_unchanged():
         assert same_weights(measured.model, silent.model)
 
 
-@pytest.mark.parametrize(("keep", "kept"), [(True, {0, 10, 100}), (False, set())])
-def test_steps_are_kept_if_recipe_says_so(keep, kept):
+@pytest.mark.parametrize(("keep", "steps"), [(True, {0, 10, 100}), (False, set())])
+def test_steps_are_saved_if_recipe_says_so(keep, steps):
     assert SAVED_STEPS == (0, 10, 100, 300, 1000)
     training = run(Training(Corpus.from_text(TEXT), replace(SMALL, steps=120, keep_steps=keep)), 120)
-    assert training.saved.keys() == kept
+    assert training.saved.keys() == steps
     assert all(weight.dtype == torch.float16 for weights in training.saved.values() for weight in weights.values())
     assert [point.step for point in training.history] == [0, 10, 100, 120]
 
@@ -238,7 +239,7 @@ def test_weights_are_rounded_to_half_if_loss_allows(scale):
     val = training.corpus.val_ids
     cost = evaluate_stream(rounded, val) - evaluate_stream(before, val)
     training.round_to_fp16()
-    assert (cost < 0.001) == (scale == 1), "a case for each"
+    assert (cost < 0.001) == (scale == 1)
     assert same_weights(training.model, rounded if cost < 0.001 else before)
     halves = all(torch.equal(weight, weight.half().float()) for weight in training.model.parameters())
     assert halves == (scale == 1)
@@ -262,7 +263,7 @@ def test_history_length_is_bounded():
 def test_loss_beyond_limit_is_divergence():
     training = Training(Corpus.from_text(TEXT), SMALL)
     with torch.no_grad():
-        training.model.head.bias[0] = -1e9  # finite, and so is the loss
+        training.model.head.bias[0] = -1e9  # the loss is finite
     with pytest.raises(DivergedError, match="diverged at step 0"):
         training.advance()
     with pytest.raises(DivergedError, match="diverged at step 0"):

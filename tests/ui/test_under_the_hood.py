@@ -36,7 +36,7 @@ from charrnn.ui.under_the_hood.self_checks import (
 )
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 from tests.small_models import save_all
-from tests.test_self_checks import forgets_nothing
+from tests.test_self_checks import update_without_forget_gate
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import choose, text, write
 from tests.ui.test_serving import serving
@@ -281,7 +281,7 @@ def test_self_checks_name_a_planted_bug(context: BrowserContext, tmp_path: Path,
         assert float(found["The lstm cell is torch.nn.LSTM"][1]) < 1e-12
         assert found["torch"][1] == torch.__version__
 
-        monkeypatch.setattr(LSTMCell, "update", forgets_nothing)
+        monkeypatch.setattr(LSTMCell, "update", update_without_forget_gate)
         page.get_by_role("button", name="Measure again").click()
         expect(summary).to_contain_text("lines fail")
         found = checks(page)
