@@ -19,8 +19,8 @@ import torch
 from charrnn import context_use, corpus, figures
 from charrnn.gradient_flow import lyapunov_exponents
 from charrnn.registry import build_model
+from charrnn.ui.compare import samples as compare_samples
 from charrnn.ui.compare import surprisal_difference
-from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.gradients import context_use as memory_part
 from charrnn.ui.gradients import gradient_norms, recurrent_scale, saliency
 from charrnn.ui.lecture import intervention_answers, scene_answers
@@ -154,7 +154,7 @@ PARTS: dict[str, tuple[Stream, dict[str, Any], list[dict[str, Any]]]] = {
         A_AND_B,
         [{"text": OTHER}, B_EARLIER, B_IS_LSTM],
     ),
-    "samples": (lambda s, u, q: compare_tab.samples(s, q, CURRENT), {"model": "gru"}, [{"model": "lstm"}]),
+    "samples": (lambda s, u, q: compare_samples.samples(s, q, CURRENT), {"model": "gru"}, [{"model": "lstm"}]),
     "board": (
         lambda s, u, q: leaderboard.leaderboard(u, q, CURRENT),
         {"pattern": "[aeiou]"},
@@ -200,7 +200,7 @@ SMALLER = {
     scene_answers: {"FAR_BACK": 6, "MAX_LAG": 6},
     intervention_answers: {"FAR_BACK": 6, "MAX_READ_CHARS": 200},
     exercises: {"MAX_READ_CHARS": 300},
-    compare_tab: {"SAMPLE_CHARS": 20},
+    compare_samples: {"SAMPLE_CHARS": 20},
     unit_scores: {"MIN_UNTRAINED_UNITS": 6},
 }
 

@@ -17,7 +17,7 @@ from charrnn import checkpoint
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import ANALYSES, CheckpointError, safetensors_io, write_analyses
 from charrnn.context_use import memory_record
-from charrnn.ui.compare import tab as compare_tab
+from charrnn.ui.compare import results_table, samples, training_curves
 from charrnn.ui.compare.surprisal_difference import saved_groups
 from charrnn.ui.gradients import context_use
 from charrnn.ui.gradients.context_use import context_use_curves
@@ -175,8 +175,8 @@ def test_damaged_model_affects_only_its_own_row(three_networks: Path, damage: st
     views: dict[str, Callable[[Store], Any]] = {
         "gradients": lambda store: curves(store, query, current),
         "memory": lambda store: context_use_curves(store, plain, current),
-        "training": lambda store: compare_tab.training_curves(store, plain),
-        "results": lambda store: compare_tab.results(store, plain, Path("none")),
+        "training": lambda store: training_curves.training_curves(store, plain),
+        "results": lambda store: results_table.results(store, plain, Path("none")),
     }
     good = {name: json.loads([*view(store)][-1]) for name, view in views.items()}
     DAMAGE[damage](three_networks / "rnn")
@@ -192,9 +192,9 @@ def test_damaged_step_affects_only_its_own_row(three_networks: Path):
     query, current = ViewQuery(choice=Choice("gru", None), form={"text": TEXT[:400], "model": "gru"}), lambda: True
     flows = json.loads([*saved_steps(Store(three_networks), query, current)][-1])
     assert [row["cells"][0]["text"] for row in flows["table"]["rows"]] == ["0", "12"]
-    samples = json.loads([*compare_tab.samples(Store(three_networks), query, current)][-1])
-    assert [sample["step"] for sample in samples["samples"]] == [0, 12]
-    for answer in (flows, samples):
+    written = json.loads([*samples.samples(Store(three_networks), query, current)][-1])
+    assert [sample["step"] for sample in written["samples"]] == [0, 12]
+    for answer in (flows, written):
         assert "Step 10 is left out: gru/steps/000010.safetensors is damaged" in answer["words"]
 
 
@@ -255,7 +255,7 @@ def test_arbitrary_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     assert cut is None or cut >= len(text) or (analyses.refused and not analyses.sections)
     for view in (
         lambda: context_use_curves(store, plain, lambda: True),
-        lambda: compare_tab.results(store, plain, Path("none")),
+        lambda: results_table.results(store, plain, Path("none")),
     ):
         last = json.loads([*view()][-1])
         assert shown(last, "GRU")[1], "the row of the other network"

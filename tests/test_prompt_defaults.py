@@ -9,7 +9,7 @@ from charrnn.commands import sample
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui import api
 from charrnn.ui.compare.coupled_sampling import parse_query
-from charrnn.ui.compare.tab import sample as sample_of
+from charrnn.ui.compare.samples import sample as sample_of
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import parse_link
 from charrnn.ui.server.view_query import ViewQuery

@@ -6,7 +6,7 @@ have no title or background.
 """
 
 from charrnn.figures.context_use import ContextUseCurve, context_use_figure, describe_context_use
-from charrnn.figures.gradient_flow import FLOOR, Curve, context_of, describe_gradient_flow, gradient_flow_figure
+from charrnn.figures.gradient_norms import FLOOR, Curve, context_of, describe_gradient_flow, gradient_flow_figure
 from charrnn.figures.neurons import describe_saturation, describe_unit_values, saturation_figure, unit_histogram
 from charrnn.figures.over_training import (
     NormRun,

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, note
-from charrnn.figures.gradient_flow import Curve, gradient_flow_figure
+from charrnn.figures.gradient_norms import Curve, gradient_flow_figure
 from charrnn.figures.palette import INK, MODELS, ORANGE, QUIET, Stroke, mixed
 from charrnn.gradient_flow import GradientFlow
 

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.figures.axes import LINE_HEIGHT, NARROW, add_band, axis, frame, label_style, note
-from charrnn.figures.gradient_flow import FLOOR, MARGIN
+from charrnn.figures.gradient_norms import FLOOR, MARGIN
 from charrnn.figures.palette import INK, LINE, SPARSE_DOTS
 from charrnn.gradient_flow import GradientFlow, ProductNorms
 

@@ -20,7 +20,7 @@ from charrnn.bench.run_bench import GOALS, UNITS, shown
 from charrnn.checkpoint import describe
 from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
 from charrnn.paths import REPOSITORY
-from charrnn.study import results_page
+from charrnn.study import results_document
 from charrnn.study.load_records import BENCHES, Records, record
 from charrnn.text_tables import markdown_table
 
@@ -87,11 +87,11 @@ def generated_files(root: Path) -> dict[Path, str]:
     """Return the generated files with their content."""
     records = Records(root)
     sections = {
-        root / "README.md": {"results": results_page.summary(records)},
+        root / "README.md": {"results": results_document.summary(records)},
         root / "docs" / "performance.md": {"speed": speed(records), "load": load(records)},
     }
     files = {path: rewrite(path.read_text(encoding="utf-8"), parts) for path, parts in sections.items()}
-    return files | {root / "docs" / "results.md": results_page.page(records)}
+    return files | {root / "docs" / "results.md": results_document.page(records)}
 
 
 def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:

@@ -17,8 +17,7 @@ from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
 from charrnn.study import run_study as study
 from charrnn.ui import tabs
-from charrnn.ui.compare import lab_sheet
-from charrnn.ui.compare import tab as compare_tab
+from charrnn.ui.compare import lab_sheet, results_table, samples, training_curves
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery
@@ -41,7 +40,7 @@ def store(trained: Path) -> Store:
 
 def test_training_curves_follow_the_query(store: Store):
     form = {"parts": ["train"], "unit": "bits", "span": "whole"}
-    (answer,) = decoded(compare_tab.training_curves(store, ViewQuery(names=("gru",), form=form)))
+    (answer,) = decoded(training_curves.training_curves(store, ViewQuery(names=("gru",), form=form)))
     (line,) = answer["figure"]["data"]
     history = store.load("gru").info.history
     assert line["y"] == [bits_per_char(point.train_loss_nats) for point in history]
@@ -49,16 +48,16 @@ def test_training_curves_follow_the_query(store: Store):
 
 
 def test_empty_selection_says_what_to_tick(store: Store):
-    (answer,) = decoded(compare_tab.training_curves(store, ViewQuery(names=())))
+    (answer,) = decoded(training_curves.training_curves(store, ViewQuery(names=())))
     assert answer["words"] == "Tick a model to see how it learnt." and answer["figure"] is None
-    (answer,) = decoded(compare_tab.training_curves(store, ViewQuery(names=("gru",), form={"parts": []})))
+    (answer,) = decoded(training_curves.training_curves(store, ViewQuery(names=("gru",), form={"parts": []})))
     assert answer["words"] == "Tick what to see of them."
 
 
 @pytest.mark.parametrize("form", [{"unit": "apples"}, {"span": 3}, {"unit": {}}])
 def test_invalid_curve_options_are_refused(store: Store, form: dict[str, Any]):
     with pytest.raises(ValueError, match="give one of"):
-        decoded(compare_tab.training_curves(store, ViewQuery(form=form)))
+        decoded(training_curves.training_curves(store, ViewQuery(form=form)))
 
 
 # ------------------------------------------------------------------ the table
@@ -70,9 +69,9 @@ def test_results_table_has_models_published_and_ngram(store: Store, tmp_path: Pa
     rows = [dict(zip(names, numbers, strict=True)) for numbers in orders]
     study_file = tmp_path / "study.json"
     study_file.write_text(json.dumps({"ngram": {"rows": rows}}))
-    (answer,) = decoded(compare_tab.results(store, ViewQuery(), study_file))
+    (answer,) = decoded(results_table.results(store, ViewQuery(), study_file))
     table = answer["table"]
-    assert [column["title"] for column in table["columns"]] == list(compare_tab.TITLES)
+    assert [column["title"] for column in table["columns"]] == list(results_table.TITLES)
     found = {row["cells"][0]["text"]: row for row in table["rows"]}
     for name in RECIPES:
         info = store.load(name).info
@@ -95,12 +94,12 @@ def test_invalid_study_file_adds_no_rows(tmp_path: Path, content: str | None):
     study_file = tmp_path / "study.json"
     if content is not None:
         study_file.write_text(content)
-    assert compare_tab.ngram_rows(study_file) == []
+    assert results_table.ngram_rows(study_file) == []
 
 
 def test_checkpoint_without_metrics_has_a_row(store: Store):
     info = store.load("rnn").info
-    row = compare_tab.checkpoint_row(replace(info, metrics={"val_stream_nats": "good"}))
+    row = results_table.checkpoint_row(replace(info, metrics={"val_stream_nats": "good"}))
     assert [cell.text for cell in row[2:10]] == ["–"] * 8
 
 
@@ -109,13 +108,13 @@ def test_stored_half_life_and_context_are_shown(tmp_path: Path):
     info = describe(tmp_path / "gru")
     found = {"gradient": AnalysisRecord({"half_life_chars": 3.14159}), "memory": AnalysisRecord({"ecl_chars": 39})}
     write_analyses(info.folder, info.sha256, found)
-    at = compare_tab.TITLES.index("half-life")
-    row = compare_tab.checkpoint_row(describe(tmp_path / "gru"))
+    at = results_table.TITLES.index("half-life")
+    row = results_table.checkpoint_row(describe(tmp_path / "gru"))
     assert [(cell.text, cell.value) for cell in row[at : at + 2]] == [("3.1", 3.14159), ("39", 39)]
     write_analyses(
         info.folder, info.sha256, {"memory": AnalysisRecord({"ecl_chars": -1}), "gradient": AnalysisRecord()}
     )
-    row = compare_tab.checkpoint_row(describe(tmp_path / "gru"))
+    row = results_table.checkpoint_row(describe(tmp_path / "gru"))
     assert [cell.text for cell in row[at : at + 2]] == ["–", "–"]
 
 
@@ -134,7 +133,7 @@ def written(trained: Path, name: str, step: int) -> str:
 
 @pytest.mark.parametrize("name", ["lstm", "minigpt"])
 def test_samples_stream_by_step_with_the_same_draws(store: Store, trained: Path, name: str):
-    answers = decoded(compare_tab.samples(store, ViewQuery(form={"model": name}), always))
+    answers = decoded(samples.samples(store, ViewQuery(form={"model": name}), always))
     assert [len(answer["samples"]) for answer in answers] == [1, 2, 3]
     assert "writes" in answers[0]["words"] and answers[-1]["words"] == ""
     shown = {each["step"]: each["text"] for each in answers[-1]["samples"]}
@@ -144,11 +143,11 @@ def test_samples_stream_by_step_with_the_same_draws(store: Store, trained: Path,
 
 
 def test_sample_is_cached(store: Store):
-    assert compare_tab.sample(store, "gru", 10) is compare_tab.sample(store, "gru", 10)
+    assert samples.sample(store, "gru", 10) is samples.sample(store, "gru", 10)
 
 
 def test_model_without_saved_steps_says_so(store: Store):
-    (answer,) = decoded(compare_tab.samples(store, ViewQuery(form={"model": "rnn-layernorm"}), always))
+    (answer,) = decoded(samples.samples(store, ViewQuery(form={"model": "rnn-layernorm"}), always))
     assert "only the last step was kept" in answer["words"] and len(answer["samples"]) == 1
 
 

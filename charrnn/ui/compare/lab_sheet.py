@@ -1,6 +1,10 @@
 """Compare, lab sheet: its exercises, with their commands and parts of the page."""
 
+from collections.abc import Iterator
+
 from charrnn.ui.components.table.table import Cell, LinkCell, Table
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.tabs import COMPARE, GRADIENTS, HOOD, NEURONS, WRITE
 
 DICE, DELTA, CURVES, RESULTS = "#cr-dice", "#cr-delta", "#cr-training", "#cr-results"  # parts of Compare
@@ -107,3 +111,8 @@ def lab_sheet_table() -> Table:
     """Tabulate sections 2 to 8 of the sheet, then its stretch exercises."""
     rows = [[Cell(section), Cell("", code=code), Cell("", go=links)] for section, code, links in ROWS]
     return Table("", ("on the sheet", "command", "on this page"), rows, sortable=False)
+
+
+def lab_sheet(query: ViewQuery) -> Iterator[str]:
+    """Show the table of the lab sheet."""
+    yield message(query.number, "", table=lab_sheet_table().to_json())

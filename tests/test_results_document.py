@@ -3,7 +3,7 @@
 import pytest
 
 from charrnn.checkpoint import describe
-from charrnn.study import results_page
+from charrnn.study import results_document
 from charrnn.study.load_records import Records
 from tests.cli import ROOT
 from tests.test_lab_sheet_claims import Planted
@@ -17,7 +17,7 @@ def cells(text: str, *first: str) -> list[str]:
 
 def test_context_table_matches_analyses():
     record = describe(ROOT / "checkpoints" / "minigpt").analyses.sections["memory"]
-    shown = cells(results_page.context_use(Records(ROOT)), "`minigpt`")
+    shown = cells(results_document.context_use(Records(ROOT)), "`minigpt`")
     names = ("ecl_chars", "ecl_share_chars", "shuffled_ecl_chars", "felt_chars")
     assert shown[:4] == [str(record.facts[name]) for name in names]
     excess, error = (record.numbers("context", name) for name in ("excess_nats", "excess_error"))
@@ -27,7 +27,7 @@ def test_context_table_matches_analyses():
 
 def test_exponent_table_matches_analyses():
     facts = describe(ROOT / "checkpoints" / "gru").analyses.sections["gradient"].facts
-    text = results_page.reach(Records(ROOT)).partition("| KL, nats |")[0]
+    text = results_document.reach(Records(ROOT)).partition("| KL, nats |")[0]
     shown = cells(text, "`gru`")
     assert shown[:2] == [f"{facts['half_life_chars']:.1f}", f"{facts['horizon_chars']:.1f}"]
     exponent = f"{facts['exponent']:+.4f} ± {facts['exponent_error']:.4f}"
@@ -38,7 +38,7 @@ def test_exponent_table_matches_analyses():
 def test_unreached_length_is_shown_as_greater():
     lengths = {"half_life_chars": 2.04, "half_life_low": 0.5, "half_life_high": None, "horizon_chars": None}
     row = {"model": "gru", "g": 1.4, "exponent": 0.02, "exponent_error": 0.001, "sigma_max": None, **lengths}
-    shown = cells(results_page.recurrent_scale(Planted(found=[row])), "`gru`", "1.4")
+    shown = cells(results_document.recurrent_scale(Planted(found=[row])), "`gru`", "1.4")
     assert shown == ["2.0", "0.5 … > 128", "> 128", "+0.0200 ± 0.0010", "–"]
 
 

@@ -1,0 +1,109 @@
+"""The table of losses: checkpoints, published results and an n-gram model."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from charrnn.analysis_record import AnalysisRecord
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.corpus import title_of
+from charrnn.metrics import bits_per_char, perplexity
+from charrnn.published_results import PUBLISHED, Published
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.analyses import saved_analysis
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.model_selection import models_payload
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import ViewQuery
+
+TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "bits", "perplexity")
+TITLES += ("half-life", "context", "source")
+CAPTION = (
+    "Bits and perplexity are those of val stream; in a grey row those of the loss that was published. Half-life of the "
+    "gradient and effective context at 0.01 nats, both in characters: see the tab Gradients."
+)
+
+
+def results(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
+    """Tabulate the checkpoints by loss, with published results and an n-gram model."""
+    infos = sorted(store.checkpoints(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
+    rows = [checkpoint_row(info) for info in infos]
+    references = [*ngram_rows(study), *map(published_row, PUBLISHED)]
+    table = Table(
+        " ".join([CAPTION, *describe_reach(infos)]),
+        TITLES,
+        [*rows, *references],
+        quiet=range(len(rows), len(rows) + len(references)),
+        sorted_by=TITLES.index("bits"),
+    )
+    yield message(query.number, "", table=table.to_json(), **models_payload(store, query))
+
+
+def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
+    """Return the row of a checkpoint."""
+    losses = [_metric(info.metrics, key) for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+    minutes = number(_metric(info.metrics, "minutes"), "{:.1f}")
+    source = Cell(f"this checkpoint: {info.step} steps, seed {info.seed}")
+    first = [Cell(LoadedModel.title_of(info), model=info.name), number(info.parameters, "{:,}"), minutes]
+    return [*first, *map(number, losses), *_in_other_units(losses[1]), *reach(info), source]
+
+
+def reach(info: CheckpointInfo) -> list[Cell]:
+    """Return the saved half-life and effective context."""
+    half_life = saved_analysis(info, "gradient", lambda record: record.number("half_life_chars", 0, 1e6))
+    context = saved_analysis(info, "memory", lambda record: record.number("ecl_chars", 0, 1e6))
+    return [number(half_life, "{:.1f}"), number(context, "{:.0f}")]
+
+
+def describe_reach(infos: Sequence[CheckpointInfo]) -> list[str]:
+    """Name the texts and sample sizes of the saved half-lives and contexts."""
+
+    def half_life(record: AnalysisRecord) -> str:
+        positions, read = (int(record.number(name, 1)) for name in ("positions", "characters_read"))
+        return f"Half-life at {positions} positions of the first {read:,} characters of"
+
+    def context(record: AnalysisRecord) -> str:
+        return f"Context over {int(record.number('predictions', 1)):,} predictions on"
+
+    titles_of: dict[str, list[str]] = {}  # by sentence
+    for info in infos:
+        for sample in (saved_analysis(info, "gradient", half_life), saved_analysis(info, "memory", context)):
+            if sample:
+                text = f"{sample} the validation part of {title_of(info.data_sha256)}"
+                titles_of.setdefault(text, []).append(LoadedModel.title_of(info))
+    return [
+        f"{text}{'' if len(titles) == len(infos) else ': ' + ', '.join(titles)}." for text, titles in titles_of.items()
+    ]
+
+
+def published_row(result: Published) -> list[Cell]:
+    """Return the row of a published result, whose loss is comparable to val cold."""
+    size, loss, missing = number(result.parameters, "{:,}"), number(result.val_nats, "{:g}"), number(None)
+    source = Cell(result.source, link=result.url, note=result.protocol)
+    return [Cell(result.name), size, *3 * [missing], loss, *_in_other_units(result.val_nats), *2 * [missing], source]
+
+
+def ngram_rows(study: Path) -> list[list[Cell]]:
+    """Return the row of the study's best n-gram model; none without a study."""
+    try:
+        rows = json.loads(study.read_text(encoding="utf-8"))["ngram"]["rows"]
+        best = min(rows, key=lambda row: row["val_stream_nats"])
+        losses = [best["train_loss_nats"], best["val_stream_nats"], best["val_cold_nats"]]
+        first = [Cell(f"Kneser-Ney {best['order']}-gram"), number(best["ngrams"], "{:,}")]
+        minutes = number(best["seconds"] / 60, "{:.1f}")
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    source = Cell("counted here, nothing learnt: python scripts/study.py ngram")
+    return [[*first, minutes, *map(number, losses), *_in_other_units(losses[1]), Cell("–"), Cell("–"), source]]
+
+
+def _metric(metrics: Mapping[str, Any], key: str) -> float | None:
+    value = metrics.get(key)
+    return value if type(value) in (int, float) else None
+
+
+def _in_other_units(loss_nats: float | None) -> list[Cell]:
+    if loss_nats is None:
+        return [number(None), number(None)]
+    return [number(bits_per_char(loss_nats)), number(perplexity(loss_nats), "{:.2f}")]

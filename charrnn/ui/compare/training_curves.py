@@ -1,0 +1,25 @@
+"""The training curves of the selected checkpoints."""
+
+from collections.abc import Iterator
+
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.model_selection import models_payload, selected
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import ViewQuery
+
+
+def training_curves(store: Store, query: ViewQuery) -> Iterator[str]:
+    """Show the training curves of the selected checkpoints. Raises ValueError."""
+    from charrnn import figures
+
+    unit, span = query.one_of("unit", [*figures.UNITS]), query.one_of("span", figures.SPANS)
+    parts, infos = query.some_of("parts", figures.PARTS), selected(store, query)
+    models = models_payload(store, query)
+    if not infos or not parts:
+        what = "a model to see how it learnt" if parts else "what to see of them"
+        yield message(query.number, f"Tick {what}.", **models)
+        return
+    stroke = figures.strokes([info.name for info in store.checkpoints()])
+    runs = [figures.Run(LoadedModel.title_of(info), info.history, stroke[info.name]) for info in infos]
+    figure = figures.training_curves_figure(runs, query.width, parts, unit, span)
+    yield message(query.number, figures.describe_training_curves(runs, unit), figure=figure, **models)
