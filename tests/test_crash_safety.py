@@ -35,7 +35,7 @@ def test_read_only_checkpoint_loads(tmp_path, monkeypatch):
 
 def test_lock_without_fcntl_excludes_second_writer(tmp_path, monkeypatch):
     """On Windows the lock is a file in the temporary folder."""
-    monkeypatch.setattr("charrnn.checkpoint.lock.fcntl", None)
+    monkeypatch.setattr("charrnn.checkpoint.folder_locking.fcntl", None)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     out = tmp_path / "rnn"
     with checkpoint.folder_lock(out) as hold:
