@@ -85,7 +85,7 @@ def test_report_does_not_write_through_link(tmp_path, monkeypatch):
 
 
 def test_report_check_writes_nothing(capsys):
-    for flag in ("--runs=x", "--bench", "--load"):
+    for flag in ("--runs=x", "--bench", "--engine", "--load"):
         result = run_main(capsys, readme_tables.main, "--check", flag)
         assert result.code == 2 and "--check changes nothing" in result.err
 

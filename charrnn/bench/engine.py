@@ -34,7 +34,7 @@ from charrnn.text_tables import columns
 
 PROMPT = "ROMEO:\n"
 SETTINGS = {"off": SamplingSettings(), "on": SamplingSettings(0.8, top_k=20, top_p=0.95, min_p=0.02)}
-HEADS = "|filters|texts|equal|difference|Python, characters/s|engine, characters/s|engine / Python".split("|")
+HEADS = "network|filters|texts|equal|difference|Python, characters/s|engine, characters/s|engine / Python".split("|")
 COMPARED = 200  # characters of the first text whose outputs are compared
 TIMEOUT_S = 3600
 
@@ -45,8 +45,8 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--networks", nargs="+", default=[path.name for path in sorted(CHECKPOINTS.iterdir())], metavar="NAME"
     )
-    flags.add_argument("--seeds", type=COUNT, default=2, help="texts of each network (default 2)")
-    flags.add_argument("--chars", type=COUNT, default=1000, help="characters of a text (default 1000)")
+    flags.add_argument("--seeds", type=COUNT, default=4, help="texts of each network (default 4)")
+    flags.add_argument("--chars", type=COUNT, default=3000, help="characters of a text (default 3000)")
     flags.add_argument(
         "--recurrent-scale", type=Number(Range(*SCALE_RANGE)), default=1.0, metavar="G", help="W_hh × G (default 1)"
     )
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 0
     print(", ".join(f"{key} {value}" for key, value in machine("cpu").items()))
-    print(columns(HEADS, [_row(record) for record in records]))
+    print(columns(HEADS, [row(record) for record in records]))
     return 0
 
 
@@ -144,7 +144,8 @@ def _compare(
     }
 
 
-def _row(record: dict[str, Any]) -> list[str]:
+def row(record: dict[str, Any]) -> list[str]:
+    """Format a record under HEADS."""
     speeds = record["python_chars_per_s"], record["engine_chars_per_s"]
     counts = [str(record[key]) for key in ("name", "filters", "texts", "equal")]
     return [

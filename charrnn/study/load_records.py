@@ -48,6 +48,11 @@ class Records:
         """The record of many pages at once, if measured."""
         return self._json("bench_load.json") if (self.root / "docs" / "bench_load.json").exists() else None
 
+    @cached_property
+    def engine(self) -> dict[str, Any] | None:
+        """The record of the page's engine beside the Python decoder, if measured."""
+        return self._json("bench_engine.json") if (self.root / "docs" / "bench_engine.json").exists() else None
+
     def rows(self, part: str, **key: Any) -> list[dict[str, Any]]:
         """Return the rows of a part of the study with these values."""
         if part not in self.study:

@@ -4,6 +4,7 @@ Write the measured tables of README.md, docs/performance.md and docs/results.md.
     python scripts/report.py             write them
     python scripts/report.py --check     exit code 1 if they are not up to date
     python scripts/report.py --load      measure 20 and 100 pages at once and store the record (minutes)
+    python scripts/report.py --engine    compare the page's engine with Python and store the record (minutes)
     python scripts/report.py --bench     run the benchmarks first and store their records in docs/ (minutes)
     python scripts/report.py --runs FOLDER …    store the metrics of these checkpoints, without bundling them
 """
@@ -72,6 +73,21 @@ def load(records: Records) -> str:
     return f"{markdown_table(HEADS, rows(record))}\n\n{note}"
 
 
+def engine(records: Records) -> str:
+    """Format the record of the page's engine, or the command that measures it."""
+    record = records.engine
+    if record is None:
+        return "`python scripts/report.py --engine` compares the page's engine with Python and puts its table here."
+    from charrnn.bench.engine import HEADS, row
+
+    machine = record["machine"]
+    protocol = (
+        f"{record['seeds']} texts of {record['chars']:,} characters per row, characters per CPU second, one thread"
+    )
+    note = f"<sub>{protocol}; {machine['processor']}, torch {machine['torch']}</sub>"
+    return f"{markdown_table(HEADS, [row(each) for each in record['rows']])}\n\n{note}"
+
+
 def rewrite(text: str, sections: dict[str, str]) -> str:
     """Replace the sections between `<!-- name:begin -->` and `<!-- name:end -->`."""
     for name, content in sections.items():
@@ -88,7 +104,7 @@ def generated_files(root: Path) -> dict[Path, str]:
     records = Records(root)
     sections = {
         root / "README.md": {"results": results_document.summary(records)},
-        root / "docs" / "performance.md": {"speed": speed(records), "load": load(records)},
+        root / "docs" / "performance.md": {"speed": speed(records), "load": load(records), "engine": engine(records)},
     }
     files = {path: rewrite(path.read_text(encoding="utf-8"), parts) for path, parts in sections.items()}
     return files | {root / "docs" / "results.md": results_document.page(records)}
@@ -111,18 +127,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--bench", action="store_true", help="run the benchmarks first and store their records in docs/"
     )
+    parser.add_argument(
+        "--engine", action="store_true", help="compare the page's engine with Python and store the record"
+    )
     parser.add_argument("--load", action="store_true", help="measure many pages at once and store the record (minutes)")
     parser.add_argument(
         "--runs", nargs="+", type=flags.path, metavar="FOLDER", help="store the metrics of these checkpoints"
     )
     options = parser.parse_args(arguments)
-    if options.check and (options.bench or options.load or options.runs):
-        parser.error("--check changes nothing: leave --bench, --load and --runs out")
+    if options.check and (options.bench or options.engine or options.load or options.runs):
+        parser.error("--check changes nothing: leave --bench, --engine, --load and --runs out")
     try:
         if options.runs:
             store_runs(REPOSITORY, options.runs)
         if options.bench:
             run_benches(REPOSITORY)
+        if options.engine:
+            run_benches(REPOSITORY, ["engine"])
         if options.load:
             run_benches(REPOSITORY, ["load"])
         return write(REPOSITORY, only_check=options.check)
