@@ -48,7 +48,7 @@ def test_invalid_origin_is_refused(origin: Any):
 def test_own_text_is_no_evidence_for_network(store: Store):
     pair = rnn, gru = store.load("rnn"), store.load("gru")
     whole = GroupMean("all characters", 9, 1.0, 2.0, -1.0, 0.1)
-    by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, 40, WARM),))
+    by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, rnn.checkpoint.step, WARM),))
     description = describe_difference(whole, by_a, pair)
     assert "A wrote this text" in description and "nothing of texts that people wrote" in description
     assert "wrote this" not in describe_difference(whole, SourceText("x"), pair)

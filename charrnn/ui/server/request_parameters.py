@@ -8,7 +8,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic.dataclasses import dataclass
 
 from charrnn.checkpoint import MAX_NAME_CHARS
-from charrnn.control_char_escapes import printable
 from charrnn.ranges import Range, shown
 from charrnn.sampling import LIMITS, SamplingSettings
 from charrnn.seeds import SEEDS
@@ -97,7 +96,7 @@ def describe_errors(error: ValidationError) -> dict[Any, str]:
     found: dict[Any, str] = {}
     for fault in error.errors(include_url=False):
         name = next((part for part in reversed(fault["loc"]) if isinstance(part, str)), "the request")
-        name = printable(name)[:MAX_NAME_CHARS]  # the sender chooses that of an unknown field
+        name = (name if name.isprintable() else ascii(name))[:MAX_NAME_CHARS]  # an unknown field can have any name
         found.setdefault((*fault["loc"], "")[0], _describe(fault, name))
     return found
 

@@ -16,12 +16,12 @@ page.on("checkpoint-changed", () => {
 });
 
 /** Create the swatch of a model's line. */
-export function swatch({ colour, dash }) {
+export function swatch({ color, dash }) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "cr-swatch");
   svg.setAttribute("viewBox", "0 0 24 4");
   svg.setAttribute("aria-hidden", "true");
-  svg.style.stroke = colour;
+  svg.style.stroke = color;
   const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
   line.setAttribute("d", "M0 2H24");
   if (dash !== "solid") line.setAttribute("stroke-dasharray", dash.replaceAll("px", "").replaceAll(",", " "));
