@@ -162,12 +162,12 @@ def rereads(page: Page, moves: int) -> list[float]:
             const last = Number(slider.max);
             const times = [];
             for (let i = 0; i < moves; i++) {
-                const { run } = charrnn.live.record;
+                const { record } = charrnn.live;
                 slider.value = i % 2 ? last : last - 1;
                 const began = performance.now();
                 slider.dispatchEvent(new Event("input", { bubbles: true }));
                 slider.dispatchEvent(new Event("change", { bubbles: true }));
-                const settled = () => charrnn.live.record.run !== run && charrnn.state === "finished";
+                const settled = () => charrnn.live.record !== record && charrnn.state === "finished";
                 while (!settled() || charrnn.live.drawn < charrnn.live.received) await frame();
                 times.push(performance.now() - began);
                 await new Promise((done) => setTimeout(done, 500));

@@ -1,4 +1,4 @@
-// Creates elements and fills selects.
+// Creates elements, fills selects and writes texts.
 
 /** Create an element. properties: an object (data attributes under `dataset`), or a class name. */
 export function create(tag, properties = {}, ...children) {
@@ -7,6 +7,11 @@ export function create(tag, properties = {}, ...children) {
   if (dataset) Object.assign(element.dataset, dataset);
   element.append(...children);
   return element;
+}
+
+/** Set the text of an element; an equal one stays, which costs no layout. */
+export function setText(element, text) {
+  if (element.textContent !== String(text)) element.textContent = text;
 }
 
 /** Set the options [{name, title}, …] of a select, one of them chosen. Equal options stay, so that an open list does too. */

@@ -1,9 +1,10 @@
 // The draw: a bar of the remaining characters, with a pointer at u.
 
-import { create } from "../components/create_element.js";
+import { create, setText } from "../components/create_element.js";
 import { visible } from "../components/page_state.js";
 
 const MIN_LABELED_SHARE = 0.042; // of the bar: minimum width of a labeled segment
+const MIN_SHARE = 0.0005; // of a segment that is drawn: a fifth of a pixel
 
 export class CdfBar {
   constructor(box) {
@@ -27,15 +28,17 @@ export class CdfBar {
     while (this.segments.length < d.kept) this.segments.push(this.segment());
     let left = 0;
     this.segments.forEach(({ part, sign }, rank) => {
-      part.hidden = sign.hidden = rank >= d.kept;
-      if (rank >= d.kept) return;
-      const share = d.probs[rank];
+      const share = rank < d.kept ? d.probs[rank] : 0;
+      part.hidden = sign.hidden = share < MIN_SHARE && rank !== drawnRank;
+      if (part.hidden) return;
       part.style.flexGrow = share;
       part.style.opacity = rank === drawnRank ? 1 : Math.max(0.3, 1 - 0.07 * rank);
       part.className = sign.className = rank === drawnRank ? "cr-landed" : "";
       sign.hidden = share < MIN_LABELED_SHARE && rank !== drawnRank;
-      sign.style.left = 100 * (left + share / 2) + "%";
-      sign.textContent = visible(vocabulary[d.order[rank]]);
+      if (!sign.hidden) {
+        sign.style.left = 100 * (left + share / 2) + "%";
+        setText(sign, visible(vocabulary[d.order[rank]]));
+      }
       left += share;
     });
     this.needle.hidden = u === null;

@@ -1,6 +1,6 @@
 // The sampler at the cursor: the distribution after each stage side by side, and the draw.
 
-import { create } from "../components/create_element.js";
+import { create, setText } from "../components/create_element.js";
 import { quoted, visible } from "../components/page_state.js";
 import { CdfBar } from "./cdf_bar.js";
 import { removingStage, distribution, draw, entropyBits, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";
@@ -64,7 +64,7 @@ export class DistributionView {
     const next = i + 1 < length ? record.characters[i + 1] : null;
     const drawnRank = u === null ? null : draw(d, u);
     const before = record.characters.slice(Math.max(0, i - 9), i + 1).map((c) => (c === " " ? "\u00a0" : visible(c))).join("");
-    this.context.textContent = i < 0 ? "the start" : (i > 9 ? "…" : "") + before;
+    setText(this.context, i < 0 ? "the start" : (i > 9 ? "…" : "") + before);
 
     const off = STAGES.map((stage) => (settings.temperature === 0 ? stage !== "temperature" : OFF[stage](settings[stage])));
     const stages = [d.raw, ...STAGES.map((stage, at) => (off[at] ? null : stageProbs(d, stage)))]; // null: shown empty
@@ -86,7 +86,7 @@ export class DistributionView {
       const head = this.settings[stage];
       const value = stage === "top_k" ? String(settings[stage]) : settings[stage].toFixed(2);
       const greedy = stage === "temperature" && settings[stage] === 0;
-      head.querySelector("b").textContent = off[i] ? "off" : greedy ? "greedy" : value;
+      setText(head.querySelector("b"), off[i] ? "off" : greedy ? "greedy" : value);
       head.classList.toggle("cr-off", off[i]);
     });
   }
@@ -106,15 +106,15 @@ export class DistributionView {
       row.classList.toggle("cr-next", rank === nextRank);
       row.classList.toggle("cr-landed", rank === drawnRank);
       row.title = removedBy === null ? "" : "cut by " + LABELS[removedBy];
-      sign.textContent = visible(character);
-      sign.setAttribute("aria-label", "Write " + quoted(character) + " here");
+      setText(sign, visible(character));
+      sign.ariaLabel = "Write " + quoted(character) + " here";
       bars.raw.style.width = width(d.raw[rank]);
       bars.final.style.width = removedBy === null ? width(d.probs[rank]) : 0;
       bars.tempered.style.width = removedBy === null ? width(tempered[rank]) : 0; // never wider than the final bar: filters only increase it
       bars.removed.style.width = width(tempered[rank]);
       const removedAt = removedBy === null ? Infinity : STAGES.indexOf(removedBy) + 1; // column
       cells.forEach((cell, column) => {
-        cell.textContent = column === removedAt ? "cut" : stages[column] === null || column > removedAt ? "" : percent(stages[column][rank]);
+        setText(cell, column === removedAt ? "cut" : stages[column] === null || column > removedAt ? "" : percent(stages[column][rank]));
         cell.classList.toggle("cr-cut-here", column === removedAt);
       });
     });
@@ -124,8 +124,8 @@ export class DistributionView {
   showSummaries(d, stages, ranks) {
     const others = d.order.length - ranks.length;
     const shownProbability = (probs) => ranks.reduce((sum, rank) => sum + probs[rank], 0);
-    this.rest.label.textContent = others ? others + " more" : "";
-    const write = (cells, format) => cells.forEach((cell, i) => (cell.textContent = stages[i] === null ? "" : format(stages[i], i)));
+    setText(this.rest.label, others ? others + " more" : "");
+    const write = (cells, format) => cells.forEach((cell, i) => setText(cell, stages[i] === null ? "" : format(stages[i], i)));
     write(this.rest.cells, (probs) => (others ? percent(Math.max(0, 1 - shownProbability(probs))) : ""));
     write(this.remaining.cells, (_, i) => (i === 0 ? d.order.length : d.stages[STAGES[i - 1]]));
     write(this.entropy.cells, (probs) => entropyBits(probs).toFixed(2));
