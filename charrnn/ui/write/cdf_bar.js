@@ -4,59 +4,65 @@ import { create, setText } from "../components/create_element.js";
 import { visible } from "../components/page_state.js";
 
 const MIN_LABELED_SHARE = 0.042; // of the bar: minimum width of a labeled segment
-const MIN_SHARE = 0.0005; // of a segment that is drawn: a fifth of a pixel
+const MIN_SHARE = 0.0025; // of a segment that is drawn: thinner ones are all separator, a pixel wide
+const PAPER = "var(--cr-paper)";
+const percent = (share) => (100 * share).toFixed(3) + "%";
+
+/** The color of a segment: the less likely, the paler. */
+function colorOf(rank, isDrawn) {
+  return isDrawn ? "var(--cr-plus)" : `color-mix(in srgb, var(--cr-minus) ${Math.max(30, 100 - 7 * rank)}%, ${PAPER})`;
+}
 
 export class CdfBar {
   constructor(box) {
     const $ = (selector) => box.querySelector(selector);
     this.box = $(".cr-draw");
-    this.label = $(".cr-u");
+    this.caption = $(".cr-u");
     this.bar = $(".cr-bar");
     this.signs = $(".cr-bar-signs");
     this.needle = $(".cr-needle");
-    this.segments = [];
+    this.spans = []; // the characters of the wide segments, by rank
   }
 
   clear() {
     this.box.hidden = true;
-    this.label.textContent = "";
+    this.caption.textContent = "";
   }
 
   /** Show u (null without a draw) and the rank that it selects. d: of components/sampler.js. */
   draw(d, u, drawnRank, vocabulary) {
     this.box.hidden = false;
-    while (this.segments.length < d.kept) this.segments.push(this.segment());
-    let left = 0;
-    this.segments.forEach(({ part, sign }, rank) => {
-      const share = rank < d.kept ? d.probs[rank] : 0;
-      part.hidden = sign.hidden = share < MIN_SHARE && rank !== drawnRank;
-      if (part.hidden) return;
-      part.style.flexGrow = share;
-      part.style.opacity = rank === drawnRank ? 1 : Math.max(0.3, 1 - 0.07 * rank);
-      part.className = sign.className = rank === drawnRank ? "cr-landed" : "";
-      sign.hidden = share < MIN_LABELED_SHARE && rank !== drawnRank;
-      if (!sign.hidden) {
-        sign.style.left = 100 * (left + share / 2) + "%";
-        setText(sign, visible(vocabulary[d.order[rank]]));
+    const stops = []; // one background costs no layout, an element per segment would
+    let [left, labeled] = [0, 0];
+    for (let rank = 0; rank < d.kept; rank++) {
+      const share = d.probs[rank];
+      const isDrawn = rank === drawnRank;
+      if (share >= MIN_SHARE || isDrawn) {
+        const end = `calc(${percent(left + share)} - 1px)`;
+        stops.push(`${colorOf(rank, isDrawn)} ${percent(left)} ${end}`, `${PAPER} ${end} ${percent(left + share)}`);
       }
+      if (share >= MIN_LABELED_SHARE || isDrawn) this.label(labeled++, visible(vocabulary[d.order[rank]]), left + share / 2, isDrawn);
       left += share;
-    });
+    }
+    this.bar.style.background = `linear-gradient(to right, ${stops.join(", ")}, ${PAPER} 0)`;
+    this.spans.forEach((span, i) => (span.hidden = i >= labeled));
     this.needle.hidden = u === null;
     if (u === null) {
-      this.label.textContent = "given, not drawn";
+      this.caption.textContent = "given, not drawn";
       return;
     }
     const before = drawnRank ? d.cumulative[drawnRank - 1] / d.cumulative[d.kept - 1] : 0;
     const range = before.toFixed(4) + " … " + (d.cumulative[drawnRank] / d.cumulative[d.kept - 1]).toFixed(4);
     this.needle.style.left = 100 * u + "%";
-    this.label.textContent = "u = " + u.toFixed(4) + " → " + visible(vocabulary[d.order[drawnRank]]);
-    this.label.title = "the die u lies in " + range;
+    this.caption.textContent = "u = " + u.toFixed(4) + " → " + visible(vocabulary[d.order[drawnRank]]);
+    this.caption.title = "the die u lies in " + range;
   }
 
-  segment() {
-    const [part, sign] = [create("i"), create("span")];
-    this.bar.append(part);
-    this.signs.append(sign);
-    return { part, sign };
+  /** Label the segment around a share of the bar. */
+  label(i, text, middle, isDrawn) {
+    const span = (this.spans[i] ??= this.signs.appendChild(create("span")));
+    span.className = isDrawn ? "cr-landed" : "";
+    span.style.left = percent(middle);
+    setText(span, text);
   }
 }
