@@ -3,13 +3,18 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load
+from torch import Tensor
 
+from charrnn.cells import HiddenState, NoGates, VanillaRNNCell
 from charrnn.export import network_file as file_module
 from charrnn.export import recorded_step
+from charrnn.export.module_decoder import ModuleDecoder
 from charrnn.ui.engine.network_route import network_routes
 from charrnn.ui.server.checkpoint_store import Store
 from tests.small_models import save_all
@@ -54,6 +59,20 @@ def test_network_that_is_not_offered_is_refused_with_its_reason(small: Store, mo
     monkeypatch.setattr(file_module, "MAX_BYTES", 1000)
     status, words = fetched(small, "gru")
     assert status == 404 and b"its weights take" in words
+
+
+def test_unrecorded_step_is_refused_and_runs_in_its_module(small: Store, monkeypatch: pytest.MonkeyPatch):
+    def update(self: Any, from_input: Tensor, from_state: Tensor, state: Any) -> Any:
+        return HiddenState(torch.special.bessel_j0(from_input + from_state)), NoGates()
+
+    monkeypatch.setattr(VanillaRNNCell, "update", update)
+    edited = Store(small.root)
+    line = update.__code__.co_firstlineno + 1
+    status, words = fetched(edited, "rnn")
+    assert status == 404
+    assert f"special_bessel_j0 cannot be recorded (test_network_route.py:{line})" in words.decode()
+    decoder = edited.load("rnn").decoder
+    assert np.isfinite(decoder.prefill([3, 4]).logits).all() and isinstance(decoder, ModuleDecoder)
 
 
 def test_every_bundled_network_fits_in_the_page():
