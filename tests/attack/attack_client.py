@@ -51,8 +51,10 @@ class AttackedApp:
         return self.request("POST", path, content=content, headers=JSON)
 
     def continue_text(self, request: Any) -> dict[str, Any]:
-        """Call the endpoint that writes a page's text -> its answer."""
+        """Call the endpoint that writes a page's text -> its answer; an error if the body is refused."""
         answer = self.post("gradio_api/run/continue_text", {"data": [request]})
+        if answer.status_code == 422:
+            return {"error": answer.json()["detail"]}
         assert answer.status_code == 200, answer.text
         return answer.json()["data"][0]
 

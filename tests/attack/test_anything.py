@@ -83,6 +83,7 @@ def test_random_event_data_is_answered(app: AttackedApp, loaded_page: PageSessio
 @FAST
 @given(st.dictionaries(st.sampled_from(sorted(WRONG)), ANYTHING, max_size=3))
 @example({"checkpoint": {"\xa0": None}})
+@example({"checkpoint": {"meta": None}})
 def test_random_text_calls_are_answered_or_refused(app: AttackedApp, changed: dict[str, Any]):
     answer = app.continue_text(RIGHT | changed)
     assert "text" in answer or is_clear_reason(answer["error"]), (changed, answer)
