@@ -43,15 +43,9 @@ class Records:
         """Return the record of a benchmark."""
         return self._json(f"bench_{verb}.json")
 
-    @cached_property
-    def load(self) -> dict[str, Any] | None:
-        """The record of many pages at once, if measured."""
-        return self._json("bench_load.json") if (self.root / "docs" / "bench_load.json").exists() else None
-
-    @cached_property
-    def engine(self) -> dict[str, Any] | None:
-        """The record of the page's engine beside the Python decoder, if measured."""
-        return self._json("bench_engine.json") if (self.root / "docs" / "bench_engine.json").exists() else None
+    def bench_if_measured(self, verb: str) -> dict[str, Any] | None:
+        """Return the record of a benchmark; None if there is none."""
+        return self.bench(verb) if (self.root / "docs" / f"bench_{verb}.json").exists() else None
 
     def rows(self, part: str, **key: Any) -> list[dict[str, Any]]:
         """Return the rows of a part of the study with these values."""

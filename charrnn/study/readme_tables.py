@@ -63,7 +63,7 @@ def _speed(verb: str, record: dict[str, Any]) -> str:
 
 def load(records: Records) -> str:
     """Format the record of many pages at once, or the command that measures it."""
-    record = records.load
+    record = records.bench_if_measured("load")
     if record is None:
         return "`python scripts/report.py --load` measures many pages at once and puts its table here."
     from charrnn.bench.server_load import HEADS, rows  # imports Playwright: only if there is a record
@@ -75,7 +75,7 @@ def load(records: Records) -> str:
 
 def engine(records: Records) -> str:
     """Format the record of the page's engine, or the command that measures it."""
-    record = records.engine
+    record = records.bench_if_measured("engine")
     if record is None:
         return "`python scripts/report.py --engine` compares the page's engine with Python and puts its table here."
     from charrnn.bench.engine import HEADS, row

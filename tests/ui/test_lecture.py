@@ -110,7 +110,7 @@ def walk_scenes(page: Page, store: Store, numbers: range) -> None:
 
 
 def test_scenes_of_bundled_models(context: BrowserContext, app: str, store: Store):
-    """Those whose answers need trained units; the last one is left by button and key."""
+    """Reveal the scenes that need trained units; leave the last by button and key."""
     walk_scenes(open_page(context, app + "?lecture=1&scene=1"), store, range(1, 4))
     page = open_page(context, app + "?lecture=1&scene=8")
     walk_scenes(page, store, range(8, len(SCENES) + 1))
@@ -126,7 +126,7 @@ def test_scenes_of_bundled_models(context: BrowserContext, app: str, store: Stor
 
 
 def test_scenes_of_small_models(context: BrowserContext, trained_app: str, trained: Path):
-    """Those whose analyses are slow: gradient, knob, clipping, gating."""
+    """Walk the scenes whose analyses are slow: gradient, knob, clipping, gating."""
     walk_scenes(open_page(context, trained_app + "?lecture=1&scene=4"), Store(trained), range(4, 8))
 
 

@@ -92,7 +92,7 @@ def build(store: Store) -> None:
             return {}
         except ValueError as error:
             return {"error": f"{error}"}
-        except Exception as error:  # of an edited cell
+        except Exception as error:  # an edited cell can raise any
             return {"error": locate_error(error)}
 
     endpoint(continue_text, api_name=TEXT_ENDPOINT, queue=False, api_visibility="private")

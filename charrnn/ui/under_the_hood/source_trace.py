@@ -51,7 +51,7 @@ def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterato
     try:
         state = state_after(prefixes, loaded, text[:-1])
         blocks, _ = read_character(network, id, state, layer)
-    except Exception as error:  # of an edited cell
+    except Exception as error:  # an edited cell can raise any
         yield message(query.number, locate_error(error))
         return
     words = f"As {loaded.title}, step {loaded.checkpoint.step}, reads it: "
