@@ -1,5 +1,6 @@
 """The layout of the page: header, sidebar and tabs."""
 
+from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
@@ -14,11 +15,19 @@ from charrnn.ui.neurons import tab as neurons_tab
 from charrnn.ui.server import text_calls
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.request_parameters import Choice, count_of
+from charrnn.ui.server.share_link import TABS
 from charrnn.ui.server.static_files import read, view
-from charrnn.ui.server.streaming import QUIET
+from charrnn.ui.server.streaming import QUIET, Part, add_part
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.sidebar.sidebar import describe_models
 from charrnn.ui.under_the_hood import tab as hood_tab
+
+ANALYSIS_TABS: dict[str, Callable[[Store], list[Part]]] = {
+    "gradients": gradients_tab.parts,
+    "neurons": neurons_tab.parts,
+    "compare": compare_tab.parts,
+    "hood": hood_tab.parts,
+}
 
 
 def build_demo(store: Store) -> gr.Blocks:
@@ -51,14 +60,10 @@ def build_demo(store: Store) -> gr.Blocks:
             with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
                 with gr.Tab(tabs.WRITE, elem_id="cr-tab-write"):
                     view("write/view", "cr-view")
-                with gr.Tab(tabs.GRADIENTS, elem_id="cr-tab-gradients"):
-                    gradients_tab.build(store)
-                with gr.Tab(tabs.NEURONS, elem_id="cr-tab-neurons"):
-                    neurons_tab.build(store)
-                with gr.Tab(tabs.COMPARE, elem_id="cr-tab-compare"):
-                    compare_tab.build(store)
-                with gr.Tab(tabs.HOOD, elem_id="cr-tab-hood"):
-                    hood_tab.build(store)
+                for name, parts in ANALYSIS_TABS.items():
+                    with gr.Tab(TABS[name], elem_id=f"cr-tab-{name}"):
+                        for part in parts(store):
+                            add_part(part)
 
         demo.load(open_page, None, [controls, lecture], **QUIET)
         register_events(store, controls, lecture)

@@ -11,15 +11,17 @@ from charrnn.ui.compare.samples import samples
 from charrnn.ui.compare.surprisal_difference import differences
 from charrnn.ui.compare.training_curves import training_curves
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.streaming import add_part
+from charrnn.ui.server.streaming import Part
 
 
-def build(store: Store, study: Path = STUDY) -> None:
-    """Lay out the tab: coupled sampling, Δ bits, curves, results, samples, lab sheet."""
+def parts(store: Store, study: Path = STUDY) -> list[Part]:
+    """Return the views of the tab: coupled sampling, Δ bits, curves, results, samples, lab sheet."""
     plot, table = "components/plot/plot", "components/table/table_view"
-    add_part("cr-dice", "compare/coupled_sampling", partial(both_texts, store))
-    add_part("cr-delta", "compare/surprisal_difference", partial(differences, store))
-    add_part("cr-training", plot, lambda query, _: training_curves(store, query), "compare/training_curves")
-    add_part("cr-results", table, lambda query, _: results(store, query, study), heading="compare/results_table")
-    add_part("cr-learning", "compare/samples", partial(samples, store))
-    add_part("cr-lab", table, lambda query, _: lab_sheet(query), heading="compare/lab_sheet")
+    return [
+        Part("cr-dice", "compare/coupled_sampling", partial(both_texts, store)),
+        Part("cr-delta", "compare/surprisal_difference", partial(differences, store)),
+        Part("cr-training", plot, lambda query, _: training_curves(store, query), "compare/training_curves"),
+        Part("cr-results", table, lambda query, _: results(store, query, study), heading="compare/results_table"),
+        Part("cr-learning", "compare/samples", partial(samples, store)),
+        Part("cr-lab", table, lambda query, _: lab_sheet(query), heading="compare/lab_sheet"),
+    ]

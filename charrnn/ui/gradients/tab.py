@@ -8,15 +8,17 @@ from charrnn.ui.gradients.over_training import clipping, saved_steps
 from charrnn.ui.gradients.recurrent_scale import scaled_variants
 from charrnn.ui.gradients.saliency import saliencies
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.streaming import add_part
+from charrnn.ui.server.streaming import Part
 
 
-def build(store: Store) -> None:
-    """Lay out the views and register their analyses."""
+def parts(store: Store) -> list[Part]:
+    """Return the views of the tab."""
     plot = "components/plot/plot"
-    add_part("cr-flow", plot, partial(curves, store), "gradients/gradient_norms")
-    add_part("cr-knob", "gradients/recurrent_scale", partial(scaled_variants, store))
-    add_part("cr-where", "gradients/saliency", partial(saliencies, store))
-    add_part("cr-memory", plot, partial(context_use_curves, store), "gradients/context_use")
-    add_part("cr-over-training", plot, partial(saved_steps, store), "gradients/over_training")
-    add_part("cr-clipping", plot, lambda query, _: clipping(query), "gradients/clipping")
+    return [
+        Part("cr-flow", plot, partial(curves, store), "gradients/gradient_norms"),
+        Part("cr-knob", "gradients/recurrent_scale", partial(scaled_variants, store)),
+        Part("cr-where", "gradients/saliency", partial(saliencies, store)),
+        Part("cr-memory", plot, partial(context_use_curves, store), "gradients/context_use"),
+        Part("cr-over-training", plot, partial(saved_steps, store), "gradients/over_training"),
+        Part("cr-clipping", plot, lambda query, _: clipping(query), "gradients/clipping"),
+    ]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -21,12 +22,32 @@ ANALYSIS: dict[str, Any] = EVENT | {"concurrency_limit": MAX_ANALYSES, "concurre
 Stream = Callable[[ViewQuery, IsCurrent], Iterator[str]]
 
 
-def add_part(elem_id: str | None, name: str, stream: Stream, template: str = "", heading: str = "") -> None:
-    """Add a view, below `heading` if given, and register its analysis."""
-    with gr.Column(elem_classes="cr-part", elem_id=elem_id):
-        if heading:
-            gr.HTML(read(f"{heading}.html"), apply_default_css=False)
-        register_stream(view(name, "cr-view", template), stream)
+@dataclass(frozen=True)
+class Part:
+    """
+    A view of a tab and its analysis.
+
+    name: of the view's module and, without `template`, of its HTML. heading: HTML above the view.
+    """
+
+    elem_id: str | None
+    name: str
+    stream: Stream
+    template: str = ""
+    heading: str = ""
+
+    @property
+    def id(self) -> str:
+        """Return a name that no other part has."""
+        return self.heading or self.template or self.name
+
+
+def add_part(part: Part) -> None:
+    """Add a view, below its heading, and register its analysis."""
+    with gr.Column(elem_classes="cr-part", elem_id=part.elem_id):
+        if part.heading:
+            gr.HTML(read(f"{part.heading}.html"), apply_default_css=False)
+        register_stream(view(part.name, "cr-view", part.template), part.stream)
 
 
 def register_stream(shown: gr.HTML, stream: Stream) -> None:

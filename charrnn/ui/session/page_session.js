@@ -1,5 +1,6 @@
 // The session of this page.
 
+import { edition } from "../components/edition.js";
 import { page } from "../components/page_state.js";
 import { hasSimd } from "../engine/matvec_wasm.js";
 import { CallsProvider } from "./calls_provider.js";
@@ -10,7 +11,8 @@ import { Session } from "./session.js";
 const ENDPOINT = "gradio_api/run/continue_text"; // below the address of the page
 const absolute = (path) => new URL(path, document.baseURI).href;
 
-const startEngine = (load) => new EngineProvider(new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" }), load);
+/** Start the engine in a worker; load(checkpoint) as in engine_provider.js. */
+const startEngine = (load) => new EngineProvider(new Worker(edition.fileUrl("engine/worker.js"), { type: "module" }), load);
 
 const showRunner = (runner) => {
   page.runner = runner;
@@ -19,7 +21,9 @@ const showRunner = (runner) => {
 
 const fetchFile = (path) => fetch(absolute(path));
 
-export const provider = new PageProvider(new CallsProvider(absolute(ENDPOINT)), hasSimd() ? startEngine : null, fetchFile, showRunner);
+const createAppProvider = () => new PageProvider(new CallsProvider(absolute(ENDPOINT)), hasSimd() ? startEngine : null, fetchFile, showRunner);
+
+export const provider = edition.createProvider ? edition.createProvider(startEngine, showRunner) : createAppProvider();
 export const session = new Session(provider);
 
 session.onMessage(({ state }) => {

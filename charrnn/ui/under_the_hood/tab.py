@@ -4,23 +4,25 @@ from pathlib import Path
 
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.prefix_cache import PrefixCache
-from charrnn.ui.server.streaming import add_part
+from charrnn.ui.server.streaming import Part
 from charrnn.ui.under_the_hood.live_timing import TimingLock, timing
 from charrnn.ui.under_the_hood.recorded_profile import RECORD, against_length, find_record, profile
 from charrnn.ui.under_the_hood.self_checks import SharedChecks, self_check_results
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 
 
-def build(store: Store, record: Path = RECORD) -> None:
-    """Lay out the tab."""
+def parts(store: Store, record: Path = RECORD) -> list[Part]:
+    """Return the views of the tab."""
     prefixes, measurements, lock = PrefixCache(), SharedChecks(), TimingLock()
     folder, plot = "under_the_hood", "components/plot/plot"
-    add_part("cr-cell-source", f"{folder}/source_trace", lambda query, _: cell_lines(store, prefixes, query))
-    add_part("cr-trust", f"{folder}/self_checks", lambda query, _: self_check_results(store, measurements, query))
-    add_part(None, plot, lambda query, _: profile(query, record), heading=f"{folder}/recorded_profile")
-    add_part(
-        "cr-time-it",
-        f"{folder}/live_timing",
-        lambda query, is_current: timing(lock, query, is_current, find_record(record)),
-    )
-    add_part(None, plot, lambda query, _: against_length(query, record), heading=f"{folder}/recorded_window_length")
+    return [
+        Part("cr-cell-source", f"{folder}/source_trace", lambda query, _: cell_lines(store, prefixes, query)),
+        Part("cr-trust", f"{folder}/self_checks", lambda query, _: self_check_results(store, measurements, query)),
+        Part(None, plot, lambda query, _: profile(query, record), heading=f"{folder}/recorded_profile"),
+        Part(
+            "cr-time-it",
+            f"{folder}/live_timing",
+            lambda query, is_current: timing(lock, query, is_current, find_record(record)),
+        ),
+        Part(None, plot, lambda query, _: against_length(query, record), heading=f"{folder}/recorded_window_length"),
+    ]

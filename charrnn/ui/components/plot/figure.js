@@ -1,6 +1,7 @@
-// A Plotly figure in a box. plotly.js comes from this server and loads with the first figure.
+// A Plotly figure in a box. plotly.js is a file of the page and loads with the first figure.
 
 import { channels, css, mix } from "../color_scale.js";
+import { edition } from "../edition.js";
 import { onTheme } from "../page_state.js";
 
 let loading = null;
@@ -9,7 +10,7 @@ let loading = null;
 function plotly() {
   loading ||= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = new URL("charrnn/plotly.min.js", document.baseURI).href;
+    script.src = edition.fileUrl("plotly.min.js");
     script.onload = () => resolve(window.Plotly);
     script.onerror = () => reject(new Error("the plotting library could not be loaded; reload the page"));
     document.head.append(script);
