@@ -69,6 +69,7 @@ UI_LAYERS = [
     {"write", "gradients", "neurons", "compare", "under_the_hood", "sidebar"},
     {"lecture"},
     {"page", "launch"},
+    {"site"},
 ]
 UI_LAYER_OF = {name: number for number, layer in enumerate(UI_LAYERS) for name in layer}
 GLOBAL_RANDOM = {"torch.manual_seed", "torch.seed", "torch.set_rng_state", "np.random.seed", "random.seed"}

@@ -22,6 +22,8 @@ MAX_RUN_CHARS = 3000
 SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters per second
 SAMPLING_LIMITS = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
 MAX_SAFE_INTEGER = 2**53 - 1  # largest exact integer in JavaScript
+STEPS = Range(0, MAX_SAFE_INTEGER, whole=True)  # of training
+CHARACTERS = Range(1, MAX_RUN_CHARS, whole=True)
 
 
 def within(limits: Range) -> PlainValidator:
@@ -37,9 +39,9 @@ def within(limits: Range) -> PlainValidator:
 
 Name = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
-Step = Annotated[int, within(Range(0, MAX_SAFE_INTEGER, whole=True))]
+Step = Annotated[int, within(STEPS)]
 Seed = Annotated[int, within(SEEDS)]
-Characters = Annotated[int, within(Range(1, MAX_RUN_CHARS, whole=True))]
+Characters = Annotated[int, within(CHARACTERS)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 Temperature = Annotated[float, within(SAMPLING_LIMITS["temperature"])]
 TopK = Annotated[int, within(SAMPLING_LIMITS["top_k"])]

@@ -14,16 +14,20 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from charrnn.gradient_flow import SCALE_RANGE
 from charrnn.ranges import Range, number_in
+from charrnn.seeds import SEEDS
 from charrnn.ui import tabs
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.page_messages import notice
 from charrnn.ui.server.request_parameters import (
+    CHARACTERS,
     MAX_EDITS,
     MAX_PASSAGE_CHARS,
     MAX_RUN_CHARS,
+    SAMPLING_LIMITS,
     SPEEDS,
+    STEPS,
     Character,
     Characters,
     Name,
@@ -44,6 +48,25 @@ TABS = {
 ROWS = ("similarity", "index", "activity")
 MAX_LIST_CHARS = 2000
 MAX_PROBLEMS = 6
+POSITIONS = Range(0, MAX_RUN_CHARS - 1, whole=True)
+NUMBERS = SAMPLING_LIMITS | {
+    "seed": SEEDS,
+    "step": STEPS,
+    "speed": SPEEDS,
+    "characters": CHARACTERS,
+    "knob": Range(*SCALE_RANGE),
+}
+# The form of each text parameter that has one, and what to give.
+FORMS = {
+    "edits": ("[0-9]{1,6}:.(,[0-9]{1,6}:.)*", "give position:character, separated by commas"),
+    "range": ("[0-9]{1,5}-[0-9]{1,5}", "give two rows of the heatmap, as in 13-40"),
+    "unit": ("[^:]{1,40}:[0-9]{1,6}", "give name:unit"),
+    "clamp": (
+        "[^:,]+:([0-9]{1,6}|all):[^:,]+(,[^:,]+:([0-9]{1,6}|all):[^:,]+)*",
+        "give name:unit:value, or name:all:value, separated by commas",
+    ),
+    "sha": ("[0-9a-f]{8,64}", "give 8 to 64 hexadecimal digits"),
+}
 
 # Controls and tabs that `hide=` can hide, by selector.
 HIDEABLE = {
@@ -60,7 +83,7 @@ HIDEABLE = {
     **{name: f"#cr-tab-{name}-button" for name in TABS if name != "write"},
 }
 # Ignored parameters: of Gradio, the Hub, mailers and social networks.
-FOREIGN = re.compile(r"__.*|utm_.*|logs|fbclid|gclid|session_hash")
+FOREIGN = re.compile(r"__.*|utm_.*|logs|fbclid|gclid|session_hash", re.DOTALL)
 
 
 @dataclass
@@ -91,20 +114,16 @@ class LinkContext:
 
     def unit(self, value: str) -> tuple[str, int]:
         """Parse the selected unit of the tab Neurons: name:unit."""
-        if not re.fullmatch(r"[^:]{1,40}:\d{1,6}", value):
-            raise ValueError("give name:unit")
-        name, unit = value.split(":")
+        name, unit = _in_form("unit", value).split(":")
         if name not in self.loaded.view_names:
             raise ValueError(f"unit is {name!r}: give one of {', '.join(self.loaded.view_names)}")
         return name, Range(0, self.loaded.info.hidden_dim - 1, whole=True).require("unit", int(unit))
 
     def clamp(self, value: str) -> list[tuple[str, int | None, float]]:
         """Parse clamps: a list of name:unit:value; the unit `all` means every unit."""
-        if not re.fullmatch(r"[^:,]+:(\d{1,6}|all):[^:,]+(,[^:,]+:(\d{1,6}|all):[^:,]+)*", value):
-            raise ValueError("give name:unit:value, or name:all:value, separated by commas")
         requested = [
             {"name": name, "unit": None if unit == "all" else int(unit), "value": number_in(number)}
-            for name, unit, number in (clamp.split(":") for clamp in value.split(","))
+            for name, unit, number in (clamp.split(":") for clamp in _in_form("clamp", value).split(","))
         ]
         clamps = clamps_of(ActivationStats.of(self.store, self.loaded), requested)
         return [(clamp.name, clamp.unit, clamp.value) for clamp in clamps]
@@ -136,33 +155,31 @@ def _one_of(value: str, options: Any) -> str:
     return value
 
 
+def _in_form(name: str, value: str, is_valid: bool = True) -> str:
+    """Return a text parameter in its form. Raises ValueError."""
+    pattern, expected = FORMS[name]
+    if not is_valid or not re.fullmatch(pattern, value, re.DOTALL):
+        raise ValueError(expected)
+    return value
+
+
 def _range(value: str) -> tuple[int, int]:
     """Parse the visible rows of the heatmap, counted from 1: 13-40."""
-    ends = re.fullmatch(r"(\d{1,5})-(\d{1,5})", value)
-    if not ends or not 1 <= int(ends[1]) <= int(ends[2]):
-        raise ValueError("give two rows of the heatmap, as in 13-40")
-    return int(ends[1]), int(ends[2])
+    first, last = map(int, _in_form("range", value).split("-"))
+    if not 1 <= first <= last:
+        raise ValueError(FORMS["range"][1])
+    return first, last
 
 
 def _pairs(value: str) -> list[tuple[int, str]]:
     """Parse pairs of position and character: 12:a,40:b. A comma is a character too."""
-    if len(value) > MAX_LIST_CHARS or not re.fullmatch(r"(\d{1,6}:.)(,\d{1,6}:.)*", value, re.DOTALL):
-        raise ValueError("give position:character, separated by commas")
-    pairs = re.findall(r"(\d{1,6}):(.)(?:,|$)", value, re.DOTALL)
+    text = _in_form("edits", value, len(value) <= MAX_LIST_CHARS)
+    pairs = re.findall(r"([0-9]+):(.)(?:,|$)", text, re.DOTALL)
     return sorted({int(position): character for position, character in pairs}.items())
 
 
-def _sha(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{8,64}", value):
-        raise ValueError("give 8 to 64 hexadecimal digits")
-    return value
-
-
-List = Annotated[str, Field(max_length=MAX_LIST_CHARS)]
 LINE_ENDS = BeforeValidator(lambda value: value.replace("\r\n", "\n").replace("\r", "\n"))
 FLAG = PlainValidator(lambda value: _one_of(value, ("0", "1")) == "1")
-POSITIONS = Range(0, MAX_RUN_CHARS - 1, whole=True)
-NUMBERS = ("temperature", "top_k", "top_p", "min_p", "speed", "seed", "characters", "step", "knob", "scene")
 
 
 class LinkQuery(Writing):
@@ -186,10 +203,10 @@ class LinkQuery(Writing):
     hide: Annotated[Any, _in_context(LinkContext.hide)] = None
     unit: Annotated[Any, _in_context(LinkContext.unit)] = None
     clamp: Annotated[Any, _in_context(LinkContext.clamp)] = None
-    knob: Annotated[float | None, within(Range(*SCALE_RANGE))] = None
+    knob: Annotated[float | None, within(NUMBERS["knob"])] = None
     lecture: Annotated[bool | None, FLAG] = None
     scene: Annotated[Any, _in_context(LinkContext.scene)] = None
-    sha: Annotated[str, AfterValidator(_sha)] = ""
+    sha: Annotated[str, AfterValidator(lambda value: _in_form("sha", value))] = ""
 
 
 # Defaults without a query, as in sidebar.html.
@@ -237,7 +254,8 @@ class ShareLink:
 def parse_link(store: Store, sent: Mapping[str, str], scenes: int = 0) -> ShareLink:
     """Parse query parameters. Raises CheckpointError if there are no checkpoints."""
     fields, found = LinkQuery.model_fields, list[str]()
-    requested = {name: number_in(text) if name in NUMBERS else text for name, text in sent.items() if name in fields}
+    numbers = {*NUMBERS, "scene"}
+    requested = {name: number_in(text) if name in numbers else text for name, text in sent.items() if name in fields}
     while True:
         context = LinkContext(store, scenes)
         try:

@@ -1,0 +1,1 @@
+"""The page without a server: JavaScript modules that take its place."""
