@@ -135,6 +135,7 @@ def write_network(folder: Path, config: dict[str, Any]) -> None:
         "characters": VOCAB.characters,
         "ids": ids,
         "outputs": outputs(decoder, ids),
+        "nodes": [*node_values(decoder, ids[:20])],
         "clamps": [vars(clamp) for clamp in clamps],
         "clamped": outputs(decoder.clamped(clamps), ids[:60]),
         "prompt": PROMPT,
@@ -161,6 +162,18 @@ def outputs(decoder: GraphDecoder, ids: list[int]) -> dict[str, Any]:
         "logits": trace.logits.tolist(),
         "activations": {name: values.tolist() for name, values in trace.activations.items()},
     }
+
+
+def node_values(decoder: GraphDecoder, ids: list[int]) -> Iterator[dict[int, list[float]]]:
+    """Yield what each node computes at each id, without weights and what grows with the text."""
+    nodes = decoder.graph.nodes
+    has_fixed_size = [all(isinstance(size, int) for size in node.shape) for node in nodes]
+    shown = [k for k, node in enumerate(nodes) if has_fixed_size[k] and node.op != "weight"]
+    state = decoder.prefill([]).state
+    for id in ids:
+        values = decoder.values(id, state)
+        yield {k: np.ravel(values[k]).tolist() for k in shown}
+        state = decoder.step(id, state).state
 
 
 def single_steps(decoder: GraphDecoder, ids: list[int]) -> Iterator[dict[str, Any]]:

@@ -30,6 +30,7 @@ LAYERS = [
     {"training", "checkpoint", "gradient_flow", "tracing", "context_use", "neurons", "self_checks"},
     {"hub", "figures", "profiling", "flags"},
     {"ui", "pretrained"},
+    {"site"},
     {"commands", "bench"},
     {"study", "cli"},
     {"__main__"},

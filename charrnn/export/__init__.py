@@ -13,7 +13,7 @@ from charrnn.export.checked import (
 from charrnn.export.decoder import GraphDecoder, GraphState
 from charrnn.export.graph import Graph, Node
 from charrnn.export.module_decoder import ModuleDecoder, ModuleState
-from charrnn.export.recorder import RecordingError, record
+from charrnn.export.recorder import RecordingError, cache_lengths, record, size_by_length
 
 __all__ = [
     "Graph",
@@ -23,6 +23,7 @@ __all__ = [
     "ModuleState",
     "Node",
     "RecordingError",
+    "cache_lengths",
     "decoder_of",
     "exact_copy",
     "graph_decoder",
@@ -31,5 +32,6 @@ __all__ = [
     "not_recorded",
     "record",
     "recorded_step",
+    "size_by_length",
     "state_arrays",
 ]

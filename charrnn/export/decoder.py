@@ -90,9 +90,7 @@ class GraphDecoder:
     def step(self, id: int, state: GraphState) -> DecoderOutput:
         """Read one character."""
         program = self._program(state)
-        values = program.values.copy()
-        for slot, array in zip(program.state_slots, state.arrays, strict=True):
-            values[slot] = array
+        values = program.values_before(state)
         known = self._by_id.get(id)
         if known is None:
             known = program.of_character(values, id)
@@ -105,6 +103,15 @@ class GraphDecoder:
         logits = values[self.graph.logits]
         activations = {name: values[at] for name, at in self.graph.activations.items()}
         return DecoderOutput(logits, GraphState(program.state_after(values), logits, activations), activations)
+
+    def values(self, id: int, state: GraphState) -> list[Any]:
+        """Return what each node computes for one character; a growing cache as a CacheView."""
+        program = self._program(state)
+        values = program.values_before(state)
+        values[self.graph.id] = id
+        for run in (*program.per_id, *program.steps):
+            run(values)
+        return values
 
     def _program(self, state: GraphState) -> "_Program":
         """Return the steps for the lengths of this state."""
@@ -166,7 +173,7 @@ class _Program:
         named = {at: name for name, at in graph.activations.items()}
         growing = {array.input for array in arrays if array.growing is not None}
         appended: dict[int, int] = {}  # node of a cache with one more position -> node of the cache before
-        self._per_id: list[Step] = []
+        self.per_id: list[Step] = []
         self.steps: list[Step] = []
         for at, node in enumerate(graph.nodes):
             if self.values[at] is not None or node.op == "input":
@@ -186,7 +193,7 @@ class _Program:
             if at in of_state:
                 self.steps.append(step)
             else:
-                self._per_id.append(step)
+                self.per_id.append(step)
                 of_id.append(at)
         outputs = {graph.logits, *graph.activations.values(), *(array.output for array in arrays)}
         used = outputs.union(*(graph.nodes[at].inputs for at in of_state))
@@ -194,11 +201,18 @@ class _Program:
         self.numbers_per_id = sum(math.prod(graph.size(graph.nodes[slot].shape, length)) for slot in self.id_slots)
         self._after = [self._output(array, appended) for array in arrays]
 
+    def values_before(self, state: GraphState) -> list[Any]:
+        """Return the values of the fixed nodes and of the state."""
+        values = self.values.copy()
+        for slot, array in zip(self.state_slots, state.arrays, strict=True):
+            values[slot] = array
+        return values
+
     def of_character(self, values: list[Any], id: int) -> tuple[Any, ...]:
         """Return the values that follow from the character alone, in the order of `id_slots`."""
         values = [*values]
         values[self.graph.id] = id
-        for run in self._per_id:
+        for run in self.per_id:
             run(values)
         return tuple(values[slot] for slot in self.id_slots)
 

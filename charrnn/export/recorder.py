@@ -43,7 +43,7 @@ def record(network: Any) -> Graph:
         growing = [_growing(leaf) for leaf in leaves]
         if not {None, -2}.issuperset(growing):
             raise RecordingError("a state grows along another dimension than the last but one")
-        lengths = _lengths(network.context) if any(growing) else [0]
+        lengths = cache_lengths(network.context) if any(growing) else [0]
         recordings = [_Recording(network, _tensors_of_length(leaves, length), form) for length in lengths]
     first = recordings[0]
     merged = [_merged(recordings, lengths, at) for at in range(max(len(recording.nodes) for recording in recordings))]
@@ -52,7 +52,7 @@ def record(network: Any) -> Graph:
     return _without_unused(Graph(tuple(merged), first.id, first.logits, state, first.activations, network.context))
 
 
-def _lengths(context: int) -> list[int]:
+def cache_lengths(context: int) -> list[int]:
     """Return lengths of a cache to record at: two (or one) that leave room, and the full one."""
     return [*((3, 5) if context > 6 else range(max(0, context - 3), context - 1)), context - 1]
 
@@ -291,17 +291,17 @@ def _merged(recordings: Sequence[_Recording], lengths: Sequence[int], at: int) -
         raise RecordingError(f"the operations depend on the number of characters read ({first.line})")
     if first.op == "constant" and any(node.params != first.params for node in nodes):
         raise RecordingError(f"a constant depends on the number of characters read ({first.line})")
-    shape = _size([node.shape for node in nodes], lengths)
-    params = {name: _size([node.params.get(name) for node in nodes], lengths) for name in names}
+    shape = size_by_length([node.shape for node in nodes], lengths)
+    params = {name: size_by_length([node.params.get(name) for node in nodes], lengths) for name in names}
     return replace(first, shape=tuple(shape), params=params)
 
 
-def _size(values: Sequence[Any], lengths: Sequence[int]) -> Any:
+def size_by_length(values: Sequence[Any], lengths: Sequence[int]) -> Any:
     """Return one value for several lengths: itself, or a size that depends on the length."""
     if all(value == values[0] for value in values):
         return [*values[0]] if isinstance(values[0], tuple) else values[0]
     if all(isinstance(value, list | tuple) for value in values) and len({len(value) for value in values}) == 1:
-        return [_size(parts, lengths) for parts in zip(*values, strict=True)]
+        return [size_by_length(parts, lengths) for parts in zip(*values, strict=True)]
     *growing, full = values
     if None in growing:  # the open end of a slice
         per, rest = None, any(value is not None for value in growing)

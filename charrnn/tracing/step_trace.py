@@ -92,6 +92,6 @@ def _at_last_position(line: Line) -> Line:
     def last(value: Value) -> Value:
         if value.array.ndim < 4 or value.shape[2] == 1:
             return value
-        return replace(value, array=value.array[:, :, -1:], part=f"the last of {value.shape[2]} positions")
+        return replace(value, array=value.array[:, :, -1:])
 
     return replace(line, values=[last(value) for value in line.values])

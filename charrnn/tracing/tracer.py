@@ -23,13 +23,12 @@ GIVEN, INSIDE, BOUND, RETURNED = "given", "inside", "bound", "returned"
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """An array at one moment; `source` is its expression or name."""
+    """An array at one moment, or a part of one of this shape; `source` is its expression or name."""
 
     source: str
     kind: str  # given (argument), inside (a subexpression), bound (assigned), returned
     array: np.ndarray
     shape: tuple[int, ...]
-    part: str = ""  # which part of the whole `array` is, "" for all
 
 
 @dataclass(frozen=True, eq=False)

@@ -140,6 +140,17 @@ for (const name of NETWORKS) {
     for (const simd of [true, false]) same(make({ simd }), expected.ids, expected.outputs);
   });
 
+  test(`${name}: nodes have Python's values`, () => {
+    const decoder = make();
+    expected.nodes.forEach((nodes, at) => {
+      if (at % 3 === 1) return decoder.step(expected.ids[at]);
+      const parts = Object.entries(nodes).map(([node, values]) => [Number(node), 0, values.length]);
+      const found = decoder.values(expected.ids[at], parts);
+      Object.entries(nodes).forEach(([node, values], k) => close(found[k], values, TOLERANCE, `node ${node} at ${at}`));
+      close(decoder.logits, expected.outputs.logits[at], TOLERANCE, `logits at ${at}`);
+    });
+  });
+
   test(`${name}: a state comes back`, () => {
     const decoder = make();
     const { logits } = expected.outputs;

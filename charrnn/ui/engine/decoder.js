@@ -8,8 +8,8 @@ const MAX_TABLE_NUMBERS = 4_000_000; // of the values kept per character
 const GIVEN = new Set(["input", "weight", "constant"]);
 const flat = (value) => Float64Array.from([value].flat(Infinity));
 
-/** A size, or a list of sizes, for a cache of `length` characters. */
-function sized(value, length, full) {
+/** A size, or a list of sizes, for a cache of `length` characters; `full` is the length of a full one, or null. */
+export function sized(value, length, full) {
   if (Array.isArray(value)) return value.map((part) => sized(part, length, full));
   if (value === null || typeof value !== "object") return value;
   if (length === full) return value.full;
@@ -142,6 +142,14 @@ export class Decoder {
     this.logits.set(program.tensors[this.graph.logits].data);
     this.read = true;
     return this.logits;
+  }
+
+  /** Read one character; return numbers of what nodes compute for it, by [node, index of the first number, how many]. */
+  values(id, parts) {
+    const before = parts.map(([at]) => (this.graph.nodes[at].op === "input" && at !== this.graph.id ? this.storage[at].slice() : null));
+    this.known.delete(id); // so that every node of the character alone is computed
+    this.step(id);
+    return parts.map(([at, first, count], k) => (before[k] ?? this.current.tensors[at].data).slice(first, first + count));
   }
 
   // ------------------------------------------------------------------ what the graph says

@@ -71,7 +71,24 @@ export class Engine {
 
   /** The same, and `count` characters written after the text. */
   continue(asked, signal) {
-    const answer = this.last.then(() => this.#answer(asked, signal));
+    return this.#queue(() => this.#answer(asked, signal));
+  }
+
+  /** The numbers that nodes compute for the last character of a text, one after the other: parts as in Decoder.values. */
+  values({ checkpoint, text, parts }, signal) {
+    return this.#queue(async () => {
+      signal?.throwIfAborted();
+      const network = await this.#network(checkpoint);
+      const characters = Array.from(text);
+      const start = characters.length - 1;
+      const piece = new Piece(network, { checkpoint, start, recurrent_scale: 1, clamps: [] }, characters, 0, null, this.prefixes, signal);
+      await piece.read(start);
+      return { numbers: piece.values(parts) };
+    });
+  }
+
+  #queue(run) {
+    const answer = this.last.then(run);
     this.last = answer.catch(() => {});
     return answer;
   }
@@ -138,10 +155,8 @@ class Piece {
     else this.decoder.restart();
     this.end = cached?.length ?? 0;
     while (this.end < to) {
-      const id = this.network.ids.get(this.characters[this.end]);
-      if (id === undefined) throw new Error(`the model does not know the character '${this.characters[this.end]}' at position ${this.end}; leave it out`);
-      this.#step(id);
-      if (this.end % STRIDE === 0 || this.end === this.characters.length) this.#keep();
+      this.#step(this.#nextId());
+      if (this.end % STRIDE === 0 || this.end === to) this.#keep();
       await this.#breathe();
     }
   }
@@ -162,8 +177,20 @@ class Piece {
     if (count) this.#keep();
   }
 
+  /** The numbers that nodes compute for the next character. */
+  values(parts) {
+    return joined(this.decoder.values(this.#nextId(), parts));
+  }
+
   outputs() {
     return { columns: joined(this.columns), logits: joined(this.logits) };
+  }
+
+  #nextId() {
+    const character = this.characters[this.end];
+    const id = this.network.ids.get(character);
+    if (id === undefined) throw new Error(`the model does not know the character '${character}' at position ${this.end}; leave it out`);
+    return id;
   }
 
   #step(id) {
@@ -191,10 +218,14 @@ class Piece {
   }
 }
 
-/** Arrays of one length, one after the other. */
+/** Arrays, one after the other. */
 function joined(arrays) {
-  const all = new Float32Array(arrays.length * (arrays[0]?.length ?? 0));
-  arrays.forEach((array, k) => all.set(array, k * array.length));
+  const all = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  let start = 0;
+  for (const array of arrays) {
+    all.set(array, start);
+    start += array.length;
+  }
   return all;
 }
 

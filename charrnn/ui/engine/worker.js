@@ -22,7 +22,8 @@ export function serve(port) {
     running.set(id, controller);
     try {
       const piece = await engine[method](asked, controller.signal);
-      port.postMessage({ id, piece }, [piece.columns.buffer, piece.logits.buffer]);
+      const arrays = Object.values(piece).filter(ArrayBuffer.isView);
+      port.postMessage({ id, piece }, arrays.map((array) => array.buffer));
     } catch (error) {
       port.postMessage({ id, error: error.message, away: error.away });
     } finally {

@@ -25,6 +25,11 @@ export class EngineProvider {
     return this.#call("continue", asked, signal);
   }
 
+  /** The numbers that nodes compute for the last character of a text: see engine.js. */
+  values(asked, signal) {
+    return this.#call("values", asked, signal);
+  }
+
   /** Load every network again when it is needed next. */
   forget() {
     this.worker.postMessage({ forget: true });

@@ -20,6 +20,16 @@ function scaleEnd(low, high) {
   return [1, 2, 5, 10].find((step) => magnitude <= step * power) * power;
 }
 
+/** The least, the mean and the greatest number. */
+function summarize(numbers) {
+  let [low, high, sum] = [Infinity, -Infinity, 0];
+  for (const x of numbers) {
+    [low, high] = [Math.min(low, x), Math.max(high, x)];
+    sum += x;
+  }
+  return [low, sum / numbers.length, high];
+}
+
 /** The row of a value: name, shape, color strip and first numbers. */
 class ValueRow {
   /** units: per block of the value; choose(unit): called for a clicked unit. */
@@ -27,7 +37,8 @@ class ValueRow {
     this.value = value;
     this.numbers = decodeArray(value.numbers, Float32Array);
     this.units = units;
-    this.end = scaleEnd(value.least, value.most);
+    const [low, mean, high] = summarize(this.numbers);
+    this.end = scaleEnd(low, high);
     this.node = create("div", "cr-value cr-" + value.kind);
     this.unit = create("span", "cr-value-unit");
     const head = create("div", "cr-value-head", create("code", "cr-value-name", value.source), create("span", "cr-shape", this.shape()), this.unit);
@@ -42,15 +53,17 @@ class ValueRow {
       });
     }
     const first = [...this.numbers.subarray(0, MAX_WRITTEN)].map(format).join("  ") + (this.numbers.length > MAX_WRITTEN ? "  …" : "");
-    const summary = "min " + format(value.least) + " · mean " + format(value.mean) + " · max " + format(value.most);
+    const summary = "min " + format(low) + " · mean " + format(mean) + " · max " + format(high);
     const foot = create("div", "cr-value-foot", create("span", "cr-first", first), create("span", {}, summary));
     this.node.append(head, strip, foot);
   }
 
-  /** Describe the origin, shape and part of the value. */
+  /** Describe the origin and shape of the value; of keys and values of all positions it is that of the last one. */
   shape() {
-    const { shape, part, kind } = this.value;
-    return (kind === "given" ? "given " : "") + "(" + shape.join(", ") + (shape.length === 1 ? ",)" : ")") + (part ? ", " + part : "");
+    const { shape, kind } = this.value;
+    const isPart = this.numbers.length < shape.reduce((product, size) => product * size, 1);
+    const part = isPart ? ", the last of " + shape[2] + " positions" : "";
+    return (kind === "given" ? "given " : "") + "(" + shape.join(", ") + (shape.length === 1 ? ",)" : ")") + part;
   }
 
   paint(palette) {

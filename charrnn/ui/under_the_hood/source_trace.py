@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from charrnn.model import CharRNN
 from charrnn.ranges import Range
 from charrnn.tracing import Block, Value, layers_of, read_character
@@ -20,6 +18,7 @@ from charrnn.ui.server.view_query import ViewQuery
 
 MAX_LAYERS = 64  # of a request
 STRIDE = 128  # characters between two cached states
+NO_TEXT = "Nothing has been read yet: write a text, or move the cursor to a character."
 NOT_BY_UNIT = ("embed", "head", "logits", "pairs", "positions", "ids")  # in expressions of other values
 
 
@@ -42,7 +41,7 @@ def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterato
     text = query.text("text", request_parameters.MAX_TEXT_CHARS)
     layer = Range(1, MAX_LAYERS, whole=True).require("layer", query.form.get("layer", MAX_LAYERS))
     if not text:
-        yield message(query.number, "Nothing has been read yet: write a text, or move the cursor to a character.")
+        yield message(query.number, NO_TEXT)
         return
     loaded = store.load(query.choice.name, query.choice.step)
     network, (*_, id) = loaded.checkpoint.model, loaded.vocab.encode(text)
@@ -54,19 +53,19 @@ def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterato
     except Exception as error:  # an edited cell can raise any
         yield message(query.number, locate_error(error))
         return
-    words = f"As {loaded.title}, step {loaded.checkpoint.step}, reads it: "
-    words += "the code that writes, run once more and watched."
-    yield message(
-        query.number,
-        " ".join([words, *network.notices()]),
-        blocks=[_block(block, loaded) for block in blocks],
-        units=loaded.info.hidden_dim,
-        layer=layer,
-        layers=layers,
-    )
+    words = description(loaded, loaded.checkpoint.step, "the code that writes, run once more and watched")
+    shown = [block_json(block, loaded) for block in blocks]
+    yield message(query.number, words, blocks=shown, units=loaded.info.hidden_dim, layer=layer, layers=layers)
 
 
-def _block(block: Block, loaded: LoadedModel) -> dict[str, Any]:
+def description(loaded: LoadedModel, step: int | str, how: str) -> str:
+    """Return the words above the lines: the model, how its values were computed, and its slow paths."""
+    words = f"As {loaded.title}, step {step}, reads it: {how}."
+    return " ".join([words, *loaded.checkpoint.model.notices()])
+
+
+def block_json(block: Block, loaded: LoadedModel) -> dict[str, Any]:
+    """Describe a block, with the numbers of each value."""
     lines = [
         {"number": line.number, "source": line.source, "values": [_value(value, loaded) for value in line.values]}
         for line in block.lines
@@ -75,16 +74,11 @@ def _block(block: Block, loaded: LoadedModel) -> dict[str, Any]:
 
 
 def _value(value: Value, loaded: LoadedModel) -> dict[str, Any]:
-    numbers = value.array.astype(np.float64)
     return {
         "source": value.source,
         "kind": value.kind,
         "shape": list(value.shape),
-        "part": value.part,
-        "least": float(numbers.min()),
-        "mean": float(numbers.mean()),
-        "most": float(numbers.max()),
-        "numbers": packed(numbers.ravel().astype("<f4")),
+        "numbers": packed(value.array.ravel().astype("<f4")),
         "units": unit_names(value, loaded),
     }
 

@@ -1,0 +1,1 @@
+"""The static edition: the page as files, with networks and kept analyses."""
