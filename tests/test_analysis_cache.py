@@ -131,7 +131,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 Stream = Callable[[Store, Units, ViewQuery], Iterator[str]]
 CLAMP = [{"name": "h", "unit": 1, "value": 0.5}]
-WRITES = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "prompt": "A", "characters": 200, "seed": 1}
 A_AND_B = {"A": {"checkpoint": {"name": "rnn", "step": 40}}, "B": {"checkpoint": {"name": "gru", "step": 40}}}
 B_EARLIER = {"B": {"checkpoint": {"name": "gru", "step": 0}}}
 B_IS_LSTM = {"B": {"checkpoint": {"name": "lstm", "step": 40}}}
@@ -141,7 +140,7 @@ PARTS: dict[str, tuple[Stream, dict[str, Any], list[dict[str, Any]]]] = {
     "knob": (
         lambda s, u, q: recurrent_scale.scaled_variants(s, q, CURRENT),
         {"knob": 1.4},
-        [{"text": OTHER}, {"knob": 0.7}, {"prompt": "B"}, {"seed": 9}, {"temperature": 1.5}],
+        [{"text": OTHER}, {"knob": 0.7}],
     ),
     "memory": (lambda s, u, q: memory_part.context_use_curves(s, q, CURRENT), {}, [{"text": OTHER}]),
     "where": (
@@ -163,9 +162,9 @@ PARTS: dict[str, tuple[Stream, dict[str, Any], list[dict[str, Any]]]] = {
     "unit": (lambda s, u, q: unit.unit_activations(u, q, CURRENT), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
     "gates": (lambda s, u, q: gate_saturation.gates(u, q, CURRENT), {}, [{"text": OTHER}]),
     "clamp": (
-        lambda s, u, q: clamp.clamped_sample(s, q, CURRENT),
-        {**WRITES, "clamps": CLAMP},
-        [{"text": OTHER}, {"clamps": [{**CLAMP[0], "value": -0.5}]}, {"clamps": None}, {"seed": 2}],
+        lambda s, u, q: clamp.clamp_effects(s, q, CURRENT),
+        {"clamps": CLAMP},
+        [{"text": OTHER}, {"clamps": [{**CLAMP[0], "value": -0.5}]}, {"clamps": None}],
     ),
     "exercises": (
         lambda s, u, q: exercises.exercise_results(s, q, CURRENT),
@@ -193,7 +192,7 @@ PARTS: dict[str, tuple[Stream, dict[str, Any], list[dict[str, Any]]]] = {
 SMALLER = {
     gradient_norms: {"FAR_BACK": 6},
     analyses: {"MAX_LAG": 6, "POSITIONS": 8},
-    recurrent_scale: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "PRODUCT_POSITIONS": 2, "SAMPLE_CHARS": 20},
+    recurrent_scale: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "PRODUCT_POSITIONS": 2},
     saliency: {"MAX_LAG": 6},
     memory_part: {"MAX_CHARS": 40, "PREDICTIONS": 64, "REPLACED": 4},
     context_use: {"LAGS": 8, "BEFORE": 8},

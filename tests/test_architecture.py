@@ -25,7 +25,7 @@ LAYERS = [
     | {"hub_methods"},
     {"fast_path_check", "bptt", "sampling", "text_tables"},
     {"export"},
-    {"model", "minigpt", "probes", "coupled_sampling", "surprisal"},
+    {"model", "minigpt", "probes", "surprisal"},
     {"registry", "torch_reference"},
     {"training", "checkpoint", "gradient_flow", "tracing", "context_use", "neurons", "self_checks"},
     {"hub", "figures", "profiling", "flags"},

@@ -1,4 +1,4 @@
-"""Clamp requests: validation, defaults, texts and bits."""
+"""Clamp requests: validation, defaults and bits."""
 
 import json
 import math
@@ -12,7 +12,6 @@ from charrnn.char_classes import kinds
 from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
 from charrnn.paths import CHECKPOINTS
-from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.surprisal import surprisals
 from charrnn.ui.neurons import clamp as clamp_part
 from charrnn.ui.server.analyses import text_for
@@ -24,13 +23,11 @@ from charrnn.ui.server.view_query import ViewQuery, until_superseded
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
 TYPED = "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father & refuse thy name.\n\nROMEO:\n"
-SETTINGS = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
-FORM: dict[str, Any] = {**SETTINGS, "prompt": "ROMEO:\n", "seed": 7, "characters": 120, "text": TYPED}
 
 
 def answers(store: Store, model: str, clamps: Any, **form: Any) -> list[dict[str, Any]]:
-    query = ViewQuery(choice=Choice(model, None), form={**FORM, "clamps": clamps, **form})
-    return [json.loads(message) for message in clamp_part.clamped_sample(store, query, lambda: True)]
+    query = ViewQuery(choice=Choice(model, None), form={"text": TYPED, "clamps": clamps, **form})
+    return [json.loads(message) for message in clamp_part.clamp_effects(store, query, lambda: True)]
 
 
 def clamp_json(name: str, unit: int | None, value: float | None) -> dict[str, Any]:
@@ -45,20 +42,11 @@ def clamp_json(name: str, unit: int | None, value: float | None) -> dict[str, An
         ("lstm", [clamp_json("c", 91, -3.5), clamp_json("f", None, 1.0)]),
     ],
 )
-def test_clamped_texts_and_bits_match_package(store: Store, model: str, clamps: list[dict[str, Any]]):
+def test_clamped_bits_match_package(store: Store, model: str, clamps: list[dict[str, Any]]):
     first, last = answers(store, model, clamps)
     trained, clamp_list = load(CHECKPOINTS / model), [Clamp(**clamp) for clamp in clamps]
-    decoder, n = trained.model.decoder(), 120
+    decoder = trained.model.decoder()
     assert [{key: clamp[key] for key in ("name", "unit", "value")} for clamp in first["clamps"]] == clamps
-    for text, loaded in zip(first["texts"], (decoder, decoder.clamped(clamp_list)), strict=True):
-        start = loaded.prefill(trained.vocab.encode("ROMEO:\n"))
-        steps = list(generate(loaded, start, n, SamplingSettings(0.8), UniformStream(7)))
-        assert text == trained.vocab.decode([step.id for step in steps])
-        diverged = first["divergence"]["at"]
-        assert steps[diverged].u == first["divergence"]["u"] == UniformStream(7)[diverged]
-    free, clamped = first["texts"]
-    assert free[:diverged] == clamped[:diverged] and free[diverged] != clamped[diverged]
-
     ids = trained.vocab.encode(TYPED)
     bits = [np.concatenate([*surprisals(decoder.clamped(those), ids)]) for those in ([], clamp_list)]
     delta = bits[1] - bits[0]
@@ -94,12 +82,8 @@ def test_open_clamp_value_is_mean(store: Store):
     usual = ActivationStats.of(store, store.load("minigpt"))
     (clamp,) = clamps_of(usual, [clamp_json("layer 6", 3, None)])
     assert clamp == Clamp("layer 6", 3, round(float(usual.values["layer 6"][:, 3].mean(dtype=float)), 2))
-    first, last = answers(store, "minigpt", [clamp_json("layer 6", 3, None)], characters=5)
+    first, last = answers(store, "minigpt", [clamp_json("layer 6", 3, None)])
     assert first["names"][0]["name"] == "layer 6" and last["cost"].startswith("Δ = ")
-    h = ActivationStats.of(store, store.load("rnn")).values["h"]
-    constant = int(h.std(axis=0).argmin())
-    first, _ = answers(store, "rnn", [clamp_json("h", constant, round(float(h[:, constant].mean()), 2))], characters=1)
-    assert first["divergence"] is None and first["words"].startswith("Identical: both write the same character;")
 
 
 def test_default_clamp_is_selected_unit(store: Store):
@@ -129,13 +113,11 @@ def test_invalid_clamps_are_refused(store: Store, clamps: Any, words: str):
 
 
 def test_clamp_request_is_validated_and_bounded(store: Store):
-    for wrong in ({"seed": -1}, {"characters": 0}, {"temperature": 9}, {"prompt": "a" * 1001}, {"text": "a" * 20_001}):
-        with pytest.raises(ValueError, match="give"):
-            answers(store, "gru", None, **wrong)
+    with pytest.raises(ValueError, match="give at most 20000"):
+        answers(store, "gru", None, text="a" * 20_001)
     with pytest.raises(ValueError, match="knows no character of the text you typed or pasted"):
         answers(store, "gru", None, text="→→")
-    first, last = answers(store, "rnn", None, characters=5000, text="", prompt="RO→MEO:\n")
-    assert len(first["texts"][0]) == 600 and first["prompt"] == "ROMEO:\n" and "Left out 1 character" in first["words"]
+    _, last = answers(store, "rnn", None, text="")
     assert "over 3,000 characters of a passage written by Best: GRU, 512 units, step" in last["cost"]
     assert "Of its 6,006 characters the first 3,000 are read." in last["cost"]
     assert len(text_for(store, store.load("rnn")).text) == 6006
@@ -143,5 +125,5 @@ def test_clamp_request_is_validated_and_bounded(store: Store):
 
 def test_clamp_answer_stops_when_superseded(store: Store):
     current = iter([True, True, False])
-    query = ViewQuery(choice=Choice("gru", None), form={**FORM, "clamps": None, "text": TYPED * 6})
-    assert len(list(until_superseded(clamp_part.clamped_sample(store, query, lambda: next(current))))) == 1
+    query = ViewQuery(choice=Choice("gru", None), form={"clamps": None, "text": TYPED * 6})
+    assert len(list(until_superseded(clamp_part.clamp_effects(store, query, lambda: next(current))))) == 1

@@ -32,8 +32,9 @@ def mean_bits(decoder, ids: list[int]) -> float:
     return float(np.concatenate([*surprisals(decoder, ids)]).mean())
 
 
-def sampled(decoder, vocab, n: int) -> str:
-    steps = generate(decoder, decoder.prefill(vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), UniformStream(7))
+def sampled(decoder, vocab, n: int, *clamps: Clamp) -> str:
+    start = decoder.prefill(vocab.encode("ROMEO:\n"))
+    steps = generate(decoder, start, n, SamplingSettings(0.8), UniformStream(7), clamps=clamps)
     return "ROMEO:\n" + vocab.decode([step.id for step in steps])
 
 
@@ -87,8 +88,9 @@ def test_scene_clamp_matches_measurements(store: Store):
     free, parts = mean_bits(decoder, ids), answer.words.partition("⏎. ")[2].lower().split("; ")
     lengths = []
     for words, value in zip(parts, (low, None, high), strict=True):
-        clamped = decoder if value is None else decoder.clamped([Clamp("c", unit, value)])
-        lines = [line for line in sampled(clamped, trained.vocab, 2000).split("\n") if line and line[-1] != ":"]
+        clamps = [] if value is None else [Clamp("c", unit, value)]
+        clamped, text = decoder.clamped(clamps), sampled(decoder, trained.vocab, 2000, *clamps)
+        lines = [line for line in text.split("\n") if line and line[-1] != ":"]
         lengths.append(sum(map(len, lines)) / len(lines))
         shown = figures(words.partition(": " if value is None else "held at ")[2])
         assert shown[0 if value is None else 1] == round(lengths[-1])

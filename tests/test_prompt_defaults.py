@@ -8,11 +8,9 @@ from charrnn.checkpoint import load
 from charrnn.commands import sample
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui import api
-from charrnn.ui.compare.coupled_sampling import parse_query
 from charrnn.ui.compare.samples import sample as sample_of
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import parse_link
-from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.sidebar.sidebar import describe_models
 from charrnn.vocab import Vocab
 from tests.cli import run_main
@@ -59,8 +57,6 @@ def test_page_defaults_fit_vocabulary(own):
     store = Store(root)
     assert json.loads(describe_models(store, store.load()))["models"][0]["prompt"] == prompt
     assert parse_link(store, {}).to_json()["prompt"] == prompt
-    params, _ = parse_query(store, ViewQuery())
-    assert (params.prompt, params.notice) == (prompt, "")
     assert sample_of(store, "mine", 40).startswith(prompt)
 
 

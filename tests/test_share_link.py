@@ -6,7 +6,6 @@ import re
 import pytest
 
 from charrnn.seeds import SEEDS
-from charrnn.ui.compare import coupled_sampling
 from charrnn.ui.server import request_parameters
 from charrnn.ui.server.clamp_requests import MAX_CLAMPS
 from charrnn.ui.server.share_link import DEFAULTS, HIDEABLE, parse_link
@@ -53,7 +52,6 @@ def test_page_has_limits_of_server():
     assert f'id="cr-characters" min="1" max="{request_parameters.MAX_RUN_CHARS}"' in TEMPLATE
     assert f'rows="2" maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in TEMPLATE
     assert f"passage, up to {request_parameters.MAX_READ_CHARS:,} characters" in TEMPLATE
-    assert f'max="{coupled_sampling.MAX_CHARS}"' in coupled
     assert f'maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in coupled
 
 

@@ -40,7 +40,11 @@ function provider({ status = 200, simd = true, ready = Promise.resolve() } = {})
     const contents = file({ graph: { format: 1 }, model: MODEL, views: { h: {} } });
     return { status: made.status, ok: made.status === 200, text: async () => "its weights take 40 MB, more than 16", arrayBuffer: async () => contents };
   };
-  made.provider = new PageProvider(calls, simd ? startEngine : null, fetchFile, (runner) => runners.push(runner));
+  const onRunner = (runner, checkpoint) => {
+    made.checkpoint = checkpoint;
+    if (JSON.stringify(runner) !== JSON.stringify(runners.at(-1))) runners.push(runner);
+  };
+  made.provider = new PageProvider(calls, simd ? startEngine : null, fetchFile, onRunner);
   return made;
 }
 
@@ -89,6 +93,7 @@ test("another checkpoint is another network", async () => {
   await settled();
   await made.provider.continue(asked({ checkpoint: { name: "gru", step: null } }));
   assert.deepEqual(made.log, ["server", "server"]);
+  assert.deepEqual(made.checkpoint, { name: "gru", step: null });
 });
 
 test("a network that the server refuses is written by calls, with the reason", async () => {

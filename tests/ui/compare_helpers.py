@@ -12,7 +12,6 @@ from charrnn.checkpoint import load
 from charrnn.sampling import SamplingSettings, distribution
 from charrnn.ui.server.view_query import until_superseded
 from tests.ui.conftest import CHECKPOINTS, open_page
-from tests.ui.page_actions import generated
 
 CUSTOM_TEXT = (
     "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father & refuse thy name.\n\n"
@@ -34,23 +33,6 @@ def decoded(answers: Iterator[str]) -> list[dict[str, Any]]:
 def side(name: str, step: int, **settings: Any) -> dict[str, Any]:
     """One side of a comparison in the form of a query."""
     return {"checkpoint": {"name": name, "step": step}, **settings}
-
-
-def continuation(name: str, step: int | None, settings: SamplingSettings, prompt: str, n: int, seed: int) -> str:
-    """The n characters that a bundled model generates after a prompt."""
-    return generated(load(CHECKPOINTS / name, step), prompt, n, seed, settings).removeprefix(prompt)
-
-
-def probabilities(name: str, text: str, temperature: float) -> dict[str, float]:
-    """The next-character probabilities after a text, in descending order."""
-    checkpoint = load(CHECKPOINTS / name)
-    decoder = checkpoint.model.decoder()
-    output = decoder.prefill([])
-    for id in checkpoint.vocab.encode(text):
-        output = decoder.step(id, output.state)
-    weights = [math.exp(logit / temperature) for logit in output.logits.astype(float).tolist()]
-    by_character = {c: w / sum(weights) for c, w in zip(checkpoint.vocab.characters, weights, strict=True)}
-    return dict(sorted(by_character.items(), key=lambda item: -item[1]))
 
 
 def surprisals_by_step(name: str, text: str) -> list[float]:

@@ -26,7 +26,7 @@ class Reference:
         self.text = load(CHECKPOINTS / "best").info.passage[:3000]  # the page's default text without a corpus
 
     def text_under(self, *clamps: Clamp) -> str:
-        return generated(self.trained, "ROMEO:\n", 120, 7, decoder=self.decoder.clamped(clamps))
+        return generated(self.trained, "ROMEO:\n", 120, 7, decoder=self.decoder, clamps=clamps)
 
     def bits(self, text: str, *clamps: Clamp) -> float:
         bits = surprisals(self.decoder.clamped(clamps), self.trained.vocab.encode(text))

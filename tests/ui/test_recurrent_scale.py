@@ -57,7 +57,7 @@ def written(trained: Path, name: str, g: float, prompt: str, settings: SamplingS
 
 @pytest.mark.parametrize(("name", "gate", "rows"), [("rnn", "h", slice(0, 16)), ("gru", "z", slice(16, 32))])
 def test_scaled_analyses_match_the_scaled_model(store, trained, name, gate, rows):
-    answer = scaled_answers(store, name, knob=0.7, gate=gate, temperature=0.5, seed=3, prompt="JULIET:\n")[-1]
+    answer = scaled_answers(store, name, knob=0.7, gate=gate)[-1]
     checkpoint = load(trained / name)
     model, ids = checkpoint.model, checkpoint.vocab.encode(CUSTOM_TEXT)
     for title, g in (("× 1", 1.0), ("× 0.70", 0.7)):
@@ -74,19 +74,13 @@ def test_scaled_analyses_match_the_scaled_model(store, trained, name, gate, rows
         assert np.allclose(np.poly(found), np.poly(W), rtol=1e-5, atol=1e-9)
         exponent = lyapunov_exponents(scale_recurrent(model, g), ids)
         cells = {row["cells"][0]["text"]: row["cells"][1:] for row in answer["table"]["rows"]}
-        column = answer["titles"].index(title)
+        column = [each["title"] for each in answer["table"]["columns"]].index(title) - 1
         said = f"{exponent.exponents[0]:+.4f} ± {exponent.errors[0]:.4f}".replace("-", "−")
         names = ("first Lyapunov exponent, nats", "its standard error")
         assert " ± ".join(cells[each][column]["text"] for each in names) == said and said in answer["words"]
         of = "W_hh" if name == "rnn" else "gate z"
         assert cells[f"{of}: spectral radius ρ"][column]["text"] == f"{abs(np.linalg.eigvals(W)).max():.2f}"
         assert cells[f"{of}: largest singular value"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
-    pair = [written(trained, name, g, "JULIET:\n", SamplingSettings(0.5), 3) for g in (1.0, 0.7)]
-    assert [answer["prompt"] + each for each in answer["texts"]] == pair and answer["prompt"] == "JULIET:\n"
-    assert answer["divergence"] is not None
-    at = answer["divergence"]["at"]
-    texts = answer["texts"]
-    assert texts[0][:at] == texts[1][:at] and texts[0][at] != texts[1][at]
     assert answer["gates"] == (["h"] if name == "rnn" else ["r", "z", "n"]) and answer["gate"] == gate
 
 
@@ -95,7 +89,6 @@ def test_fast_results_come_first_and_are_cached(store, monkeypatch):
     figures = [sorted(answer["figures"]) for answer in streamed]
     assert figures == [[], ["cloud"], ["cloud", "curve"], ["cloud", "curve"], ["cloud", "curve", "product"]]
     assert [answer["busy"] for answer in streamed] == [True] * 4 + [False]
-    assert streamed[1]["texts"] == streamed[-1]["texts"] and len(streamed[1]["texts"][0]) == 200
     for name in ("gradient_flow", "iter_product_norms", "lyapunov_exponents"):
         monkeypatch.setattr(recurrent_scale, name, None)
     assert scaled_answers(store, "lstm", knob=1.3)[-1] == streamed[-1]
@@ -105,7 +98,6 @@ def test_fast_results_come_first_and_are_cached(store, monkeypatch):
 
 def test_unscaled_model_has_no_second_variant(store):
     answer = scaled_answers(store, "rnn", knob=1.0)[-1]
-    assert answer["titles"] == ["× 1"] and answer["divergence"] is None
     assert set(traces(answer, "cloud")) == {"× 1"} and len(answer["table"]["columns"]) == 2
 
 
@@ -122,8 +114,6 @@ def test_newer_scale_stops_the_measurement(store):
         ("rnn", {"knob": 3}, "knob is 3: give 0.5 to 1.6"),
         ("rnn", {"knob": float("nan")}, "knob is nan"),
         ("rnn", {"text": "night"}, "at least 130"),
-        ("rnn", {"temperature": "hot"}, "temperature is 'hot'"),
-        ("rnn", {"prompt": "a" * 1001}, "at most 1000"),
     ],
 )
 def test_invalid_scale_queries_are_refused(store, name, form, reason):
@@ -237,11 +227,14 @@ def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
     page.locator("#cr-own-text").fill(CUSTOM_TEXT)
     page.get_by_role("button", name="Measure on this text").click()
     wait_for_scale(page, "positions of the text you typed or pasted")
+    queued: list[str] = []
+    page.on("request", lambda request: queued.append(request.url) if "/queue/join" in request.url else None)
     page.locator("#cr-temperature").fill("0.3")
     expected = written(trained, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
     page.wait_for_function(
         "text => [...document.querySelectorAll('#cr-knob .cr-written')].at(-1)?.textContent === text", arg=expected
     )
+    assert not queued, "the figures do not depend on the sampling settings"
     page.locator("#cr-model").select_option("minigpt")
     expect(page.locator("#cr-knob .cr-plot-words").first).to_contain_text("MiniGPT has no recurrent")
     expect(page.locator("[data-figure=curve]")).to_be_hidden()

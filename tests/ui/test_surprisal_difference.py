@@ -20,8 +20,13 @@ from tests.ui.compare_helpers import CUSTOM_TEXT, always, decoded, open_compare,
 from tests.ui.conftest import CHECKPOINTS
 
 
+def query_of(text: str, **form: Any) -> ViewQuery:
+    pair = {name: {"checkpoint": {"name": model}} for name, model in (("A", "rnn"), ("B", "minigpt"))}
+    return ViewQuery(form={"text": text, **pair, **form})
+
+
 def differences_of(store: Store, text: str = CUSTOM_TEXT, **form: Any) -> list[dict[str, Any]]:
-    return decoded(surprisal_difference.differences(store, ViewQuery(form={"text": text, **form}), always))
+    return decoded(surprisal_difference.differences(store, query_of(text, **form), always))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +100,7 @@ def test_stored_surprisals_of_held_out_text_come_first(store: Store):
 
 def test_superseded_query_stops_and_caches_nothing(store: Store):
     text, is_current = CUSTOM_TEXT * 6, iter([True, False])
-    answers = surprisal_difference.differences(store, ViewQuery(form={"text": text}), lambda: next(is_current))
+    answers = surprisal_difference.differences(store, query_of(text), lambda: next(is_current))
     assert len(decoded(answers)) == 1  # superseded before the second piece
     last = differences_of(store, text)[-1]
     assert len(last["bits"][0]) == len(text)

@@ -1,31 +1,35 @@
 // Two texts sampled with common random numbers, side by side, with their first difference.
 
-import { MAX_SEED } from "../session/session.js";
-import { createViewQuery } from "../components/view_query.js";
-import { createDivergence } from "../components/divergence.js";
 import { createModelForms } from "../components/model_pair.js";
-import { createTextPair } from "../components/text_pair.js";
+import { knownToAll, offeredModel } from "../components/offered_models.js";
+import { createCoupledTexts, writerOf } from "../session/coupled_view.js";
+import { isEqual, MAX_SEED } from "../session/session.js";
 
-/** Set up the view; returns a function that takes the server's answers. */
-export function mount({ element, send }) {
+/** Set up the view. */
+export function mount({ element }) {
   const form = element.querySelector("form");
-  const showTexts = createTextPair(element.querySelector(".cr-writers"));
-  const pair = createModelForms(form, { withSampling: true });
-  const showDivergence = createDivergence(element.querySelector(".cr-divergence"));
-  let titles = [];
 
   function request() {
+    const sides = Object.values(pair.values());
+    if (!sides.every(({ checkpoint }) => checkpoint)) return null; // before the first list of models
+    const models = sides.map(({ checkpoint }) => offeredModel(checkpoint));
     const { seed, characters, prompt } = form.elements;
-    return { form: { ...pair.values(), seed: seed.valueAsNumber, characters: characters.valueAsNumber, prompt: prompt.value } };
+    const isDefault = prompt.value === prompt.defaultValue;
+    const { text, notice } = knownToAll(models, isDefault ? models[0].prompt : prompt.value);
+    return {
+      writers: sides.map(({ checkpoint, ...values }) => writerOf(checkpoint, { min_p: 0, ...values })),
+      prompt: text,
+      seed: seed.valueAsNumber,
+      characters: characters.valueAsNumber,
+      titles: pair.titles(),
+      notice: isDefault ? "" : notice,
+      whyIdentical: isEqual(...sides) ? "the same model with the same settings and the same dice" : "no die fell where they differ",
+    };
   }
-  function show(answer) {
-    pair.offer(answer);
-    titles = answer.titles || titles;
-    showTexts(answer, titles);
-    showDivergence(answer.divergence, titles);
-  }
-  const view = createViewQuery({ element, send, request, show, busyText: "Writing …" });
-  const ask = () => form.reportValidity() && view.ask();
+
+  const texts = createCoupledTexts({ element, request });
+  const pair = createModelForms(form, { withSampling: true, changed: texts.ask });
+  const ask = () => form.reportValidity() && texts.ask();
 
   form.addEventListener("change", ask);
   form.addEventListener("submit", ask);
@@ -34,6 +38,4 @@ export function mount({ element, send }) {
     seed.value = ((seed.valueAsNumber || 0) + 1) % (MAX_SEED + 1);
     ask();
   });
-
-  return view.receive;
 }

@@ -11,9 +11,8 @@ import { createModelForms } from "../components/model_pair.js";
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const form = $("form");
-  const pair = createModelForms(form, { withSampling: false });
+  const pair = createModelForms(form, { withSampling: false, changed: () => view.ask() });
   function show(answer) {
-    pair.offer(answer);
     if (answer.busy) return;
     showText(answer);
     showFigure({ ...answer, words: answer.figure_words || "" });

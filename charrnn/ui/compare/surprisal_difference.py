@@ -11,7 +11,7 @@ from charrnn.ui.components.table.surprisal_table import describe_mean, differenc
 from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.model_pair import NAMES, known_to_both, load_pair, pair_payload
+from charrnn.ui.server.model_pair import NAMES, known_to_both, load_pair
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
@@ -39,7 +39,7 @@ def differences(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
     text = source.text
     saved = saved_groups(pair)
     words = " ".join(filter(None, [describe_saved(saved), f"Reading {len(text):,} characters …"]))
-    yield message(query.number, words, busy=True, **pair_payload(store, pair))
+    yield message(query.number, words, busy=True)
     with store.exclusive(differences, is_current):
         a_bits, b_bits = (bits_of(store, loaded, text, is_current) for loaded in pair)
     require_current(is_current)

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 from charrnn.paths import STUDY
-from charrnn.ui.compare.coupled_sampling import both_texts
 from charrnn.ui.compare.lab_sheet import lab_sheet
 from charrnn.ui.compare.results_table import results
 from charrnn.ui.compare.samples import samples
@@ -18,7 +17,7 @@ def parts(store: Store, study: Path = STUDY) -> list[Part]:
     """Return the views of the tab: coupled sampling, Δ bits, curves, results, samples, lab sheet."""
     plot, table = "components/plot/plot", "components/table/table_view"
     return [
-        Part("cr-dice", "compare/coupled_sampling", partial(both_texts, store)),
+        Part("cr-dice", "compare/coupled_sampling"),
         Part("cr-delta", "compare/surprisal_difference", partial(differences, store)),
         Part("cr-training", plot, lambda query, _: training_curves(store, query), "compare/training_curves"),
         Part("cr-results", table, lambda query, _: results(store, query, study), heading="compare/results_table"),

@@ -6,6 +6,14 @@ import { quoted, visible } from "./page_state.js";
 const MIN_LABELED_SHARE = 0.025; // of a bar; thinner segments have no room for their character
 const percent = (p) => (100 * p).toFixed(2) + "%";
 
+/** Explain the difference in a sentence; names: of both texts. */
+export function describeDivergence({ at, u, digits, sides }, names) {
+  const openings = ["From the first character on they differ", "The first character is the same, then they part"];
+  const opening = openings[at] ?? `The first ${at.toLocaleString("en")} characters are the same, then they part`;
+  const [a, b] = sides.map(({ drawn: { character, low, high } }, i) => `${quoted(character)} in ${names[i]} (${low.toFixed(digits)} to ${high.toFixed(digits)})`);
+  return `${opening}: u = ${u.toFixed(digits)} falls on ${a} and on ${b}.`;
+}
+
 /** Create a bar: a segment per remaining character in draw order, with the drawn one and the other model's marked. */
 function bar(side, title, u) {
   const track = create("div", "cr-cumulative");

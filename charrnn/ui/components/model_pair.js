@@ -1,6 +1,11 @@
 // Forms of the models A and B: checkpoint and training step, with sampling settings in views that generate.
 
 import { create, setOptions } from "./create_element.js";
+import { titleOf } from "./offered_models.js";
+import { page } from "./page_state.js";
+
+const NAMES = ["A", "B"];
+const DEFAULT_PAIR = ["rnn", "minigpt"];
 
 const SAMPLING = [
   { name: "temperature", label: "temperature", min: 0, max: 2, step: 0.01, value: 0.8 },
@@ -24,7 +29,7 @@ function modelForm(side, sampling) {
 
   const offerSteps = (chosen) => {
     const steps = models.find(({ name }) => name === model.value)?.steps || [];
-    setOptions(step, steps.map((name) => ({ name, title: name.toLocaleString("en") })), chosen ?? steps.at(-1));
+    setOptions(step, steps.map((name) => ({ name, title: name.toLocaleString("en") })), steps.includes(chosen) ? chosen : steps.at(-1));
     step.disabled = steps.length < 2;
     const topK = inputs.find((input) => input.dataset.name === "top_k");
     if (topK) topK.max = models.find(({ name }) => name === model.value)?.characters ?? topK.max;
@@ -37,22 +42,41 @@ function modelForm(side, sampling) {
       checkpoint: model.value ? { name: model.value, step: Number(step.value) } : null,
       ...Object.fromEntries(inputs.map((input) => [input.dataset.name, input.valueAsNumber])),
     }),
-    offer(offered, chosen) {
+    /** Offer these models; the choice stays if it can. */
+    offer(offered, preferred) {
+      const [name, chosen] = [model.value, Number(step.value)];
       models = offered;
-      setOptions(model, models, chosen.name);
-      offerSteps(chosen.step);
+      setOptions(model, models, models.some((other) => other.name === name) ? name : preferred);
+      offerSteps(model.value === name ? chosen : null);
     },
   };
 }
 
-/** Add the fieldsets of A and B; returns {values, offer}: their values, and a function that takes an answer's models. */
-export function createModelForms(form, { withSampling }) {
-  const both = ["A", "B"].map((name) => modelForm(name, withSampling ? SAMPLING : []));
+/**
+ * Add the fieldsets of A and B, which offer page.models. changed(): called when there are other models.
+ *
+ * Returns {values, titles}: the values of both, and the titles of their checkpoints.
+ */
+export function createModelForms(form, { withSampling, changed }) {
+  const both = NAMES.map((name) => modelForm(name, withSampling ? SAMPLING : []));
   form.querySelector(".cr-sides").prepend(...both.map(({ fieldset }) => fieldset));
+  let offered = "";
+
+  /** Offer the models; return whether they are others than before. */
+  function offer() {
+    const { models } = page;
+    const list = JSON.stringify(models.map(({ name, steps, sha256 }) => [name, steps, sha256]));
+    if (!models.length || list === offered) return false;
+    offered = list;
+    const ends = [models[0], models.at(-1)];
+    both.forEach((side, i) => side.offer(models, (models.find(({ name }) => name === DEFAULT_PAIR[i]) ?? ends[i]).name));
+    return true;
+  }
+  page.on("models-changed", () => offer() && changed());
+  offer();
+
   return {
     values: () => ({ A: both[0].values(), B: both[1].values() }),
-    offer({ models, chosen }) {
-      if (models) both.forEach(({ offer }, i) => offer(models, chosen[i]));
-    },
+    titles: () => both.map((side, i) => `${NAMES[i]} · ${titleOf(side.values().checkpoint)}`),
   };
 }

@@ -20,6 +20,6 @@ element.addEventListener("submit", (event) => event.preventDefault()); // before
 
 import(new URL(props.module, document.baseURI).href).then(({ mount }) => {
   const show = mount({ element, send });
-  receive = (value) => value && show(value);
+  receive = (value) => value && show(value); // a view without an analysis receives none
   waiting.forEach(receive);
 }, showError);

@@ -3,6 +3,7 @@
 // Events (page.on, page.emit); tests/test_page_events.py compares this table with the code:
 //
 // name               | payload                    | sent by                                           | meaning
+// models-changed     | –                          | sidebar                                           | page.models
 // checkpoint-changed | –                          | sidebar                                           | page.checkpoint
 // selection-changed  | –                          | model_checkboxes, navigate, apply_link            | page.selectedModels
 // settings           | –                          | sidebar                                           | page.settings

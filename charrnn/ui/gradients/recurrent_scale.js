@@ -2,13 +2,17 @@
 
 import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
-import { createTextPair } from "../components/text_pair.js";
 import { navigate } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
 import { showSlider } from "../components/slider.js";
+import { createCoupledTexts, onTextSettings, writerOf } from "../session/coupled_view.js";
 import { writeWith } from "../session/interventions.js";
 import { createTable } from "../components/table/table.js";
+
+const TEXT_CHARS = 200;
+
+const titleOf = (g) => "× " + (g === 1 ? 1 : g.toFixed(2));
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
@@ -16,12 +20,10 @@ export function mount({ element, send }) {
   const slider = $("#cr-knob-g");
   const gates = $(".cr-gates");
   const showTable = createTable($(".cr-table"));
-  const showTexts = createTextPair($(".cr-writers"));
 
   function request() {
-    const settings = page.request(); // of the sidebar
     const gate = gates.querySelector("input:checked")?.value;
-    return { form: { ...settings, seed: settings.seed || 0, knob: Number(slider.value), gate, text: page.customText } };
+    return { form: { knob: Number(slider.value), gate, text: page.customText } };
   }
 
   const view = createViewQuery({
@@ -32,6 +34,19 @@ export function mount({ element, send }) {
     onAsk: () => element.classList.add("cr-busy"),
     lazily: true,
   });
+  function textRequest() {
+    const { checkpoint, prompt, seed, ...values } = page.request();
+    const scales = [...new Set([1, Number(slider.value)])];
+    return {
+      writers: scales.map((g) => writerOf(checkpoint, values, { recurrent_scale: g })),
+      prompt,
+      seed,
+      characters: TEXT_CHARS,
+      titles: scales.map(titleOf),
+      whyIdentical: "no die fell where the scale moves an edge of the bar",
+    };
+  }
+  const texts = createCoupledTexts({ element, request: textRequest, lazily: true });
   const figures = [...element.querySelectorAll("[data-figure]")].map((box) => [box.dataset.figure, createFigure(box, view.say)]);
 
   /** Show the value of the slider. */
@@ -46,7 +61,12 @@ export function mount({ element, send }) {
     if (page.recurrentScale === null || Number(slider.value) === page.recurrentScale) return;
     slider.value = page.recurrentScale;
     showScale();
+    askLater();
+  }
+
+  function askLater() {
     view.askLater();
+    texts.askLater();
   }
 
   $(".cr-write-with").addEventListener("click", () => {
@@ -57,7 +77,7 @@ export function mount({ element, send }) {
   function onMove() {
     page.recurrentScale = Number(slider.value);
     showScale();
-    view.askLater();
+    askLater();
   }
   slider.addEventListener("input", onMove);
   $(".cr-knob-back").addEventListener("click", () => {
@@ -67,9 +87,12 @@ export function mount({ element, send }) {
   });
   gates.addEventListener("change", view.ask);
   page.on("recurrent-scale", followPage);
-  page.on("checkpoint-changed", view.ask);
+  page.on("checkpoint-changed", () => {
+    view.ask();
+    texts.ask();
+  });
   page.on("custom-text", view.ask);
-  page.on("settings", view.askLater);
+  onTextSettings(texts.askLater);
   showScale();
   followPage();
 
@@ -94,7 +117,6 @@ export function mount({ element, send }) {
     }
     if (answer.gates?.length || !answer.busy) offerGates(answer.gates || [], answer.gate);
     if (answer.table || !answer.busy) showTable(answer.table);
-    if (answer.texts || !answer.busy) showTexts(answer, answer.titles);
   }
 
   return view.receive;

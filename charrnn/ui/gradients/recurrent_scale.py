@@ -1,10 +1,11 @@
-"""Gradients, recurrent scale: the picked model with W_hh × g, its norms and text."""
+"""Gradients, recurrent scale: the picked model with W_hh × g, and its norms."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from charrnn.coupled_sampling import common_length
+from pydantic import BaseModel
+
 from charrnn.gradient_flow import (
     SCALE_RANGE,
     GradientFlow,
@@ -23,13 +24,11 @@ from charrnn.ui.gradients.gradient_norms import remaining_share
 from charrnn.ui.server import request_parameters
 from charrnn.ui.server.analyses import FAR_BACK, MAX_ANALYSIS_CHARS, MAX_LAG, POSITIONS, measure_gradient, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 DEFAULT_SCALE = 1.4
-SAMPLE_CHARS = 200
 EXPONENT_CHARS = 4096  # a few seconds, with a larger standard error than the whole text
 PRODUCT_POSITIONS = 32  # each costs about four times a position of the gradient curve, at every lag
 DEFAULT_GATES = {"rnn": "h", "gru": "n", "lstm": "g"}  # whose eigenvalues are shown
@@ -42,7 +41,6 @@ class ScaledModel:
     loaded: LoadedModel
     g: float
     spectra: tuple[Spectrum, ...] = ()
-    text: str = ""
     flow: GradientFlow | None = None
     norms: ProductNorms | None = None
     exponent: Lyapunov | None = None
@@ -85,7 +83,7 @@ def _products(loaded: LoadedModel, g: float, text: str, is_current: IsCurrent) -
     return latest[0]
 
 
-class ScaleForm(request_parameters.Writing):
+class ScaleForm(BaseModel):
     """The form of the view."""
 
     knob: Annotated[float, request_parameters.within(Range(*SCALE_RANGE))] = DEFAULT_SCALE
@@ -100,8 +98,6 @@ class ScaleAnalyses:
     is_current: IsCurrent
     variants: tuple[ScaledModel, ...]  # as trained, and scaled unless the scale is 1
     source: SourceText
-    form: ScaleForm
-    prompt: str
 
     @classmethod
     def parse_query(cls, store: Store, query: ViewQuery, is_current: IsCurrent) -> "ScaleAnalyses":
@@ -111,8 +107,7 @@ class ScaleAnalyses:
         scale_recurrent(loaded.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
         source = text_for(store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
         variants = tuple(ScaledModel(loaded, g) for g in dict.fromkeys((1.0, form.knob)))
-        prompt = loaded.vocab.drop_unknown(prompt_for(loaded, form.prompt))[0]
-        return cls(store, query, is_current, variants, source, form, prompt)
+        return cls(store, query, is_current, variants, source)
 
     @property
     def trained(self) -> ScaledModel:
@@ -129,13 +124,9 @@ class ScaleAnalyses:
         requested, first = self.query.form.get("gate"), DEFAULT_GATES.get(self.trained.loaded.info.cell)
         return next((gate for gate in (requested, first, *self.gates) if gate in self.gates), "")
 
-    def weights_and_text(self, model: ScaledModel) -> None:
-        """Compute the spectra of W_hh and generate the text."""
-        loaded = model.loaded
-        model.spectra = self.store.cache.compute(_spectra, loaded, model.g)
-        decoder = loaded.decoder if model.g == 1 else scale_recurrent(loaded.checkpoint.model, model.g).decoder()
-        steps = loaded.sample(self.prompt, SAMPLE_CHARS, self.form.settings, self.form.seed, decoder)
-        model.text = loaded.text_of(steps)
+    def eigenvalues(self, model: ScaledModel) -> None:
+        """Compute the spectra of W_hh."""
+        model.spectra = self.store.cache.compute(_spectra, model.loaded, model.g)
 
     def gradient(self, model: ScaledModel) -> None:
         """Compute the gradient flow."""
@@ -154,7 +145,7 @@ class ScaleAnalyses:
 
 
 STAGES = (
-    ("its eigenvalues and its text", ScaleAnalyses.weights_and_text),
+    ("its eigenvalues", ScaleAnalyses.eigenvalues),
     ("its gradient", ScaleAnalyses.gradient),
     ("its Lyapunov exponent", ScaleAnalyses.lyapunov),
     ("the product of its steps", ScaleAnalyses.products),
@@ -162,7 +153,7 @@ STAGES = (
 
 
 def scaled_variants(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Stream the results: eigenvalues and text, gradient, exponents, products.
+    """Stream the results: eigenvalues, gradient, exponents, products.
 
     Raises ValueError, also for a model without recurrent weights.
     """
@@ -178,9 +169,7 @@ def scaled_variants(store: Store, query: ViewQuery, is_current: IsCurrent) -> It
 
 def _encode(analyses: ScaleAnalyses, part: int, busy: str = "") -> str:
     """Encode the results so far as a value of the view."""
-    trained, scaled = analyses.trained, analyses.variants[-1]
-    texts = [model.text for model in analyses.variants]
-    is_same = trained.text == scaled.text
+    trained = analyses.trained
     return message(
         analyses.query.number,
         " ".join(filter(None, [_describe(analyses), busy, *trained.loaded.checkpoint.model.notices()])),
@@ -189,10 +178,6 @@ def _encode(analyses: ScaleAnalyses, part: int, busy: str = "") -> str:
         figures=_figures(analyses),
         gates=analyses.gates,
         gate=analyses.gate,
-        prompt=analyses.prompt,
-        texts=texts if trained.text else None,
-        titles=[model.title for model in analyses.variants],
-        divergence=None if is_same else {"at": common_length(trained.text, scaled.text)},
         table=_table(analyses).to_json() if trained.spectra else None,
     )
 

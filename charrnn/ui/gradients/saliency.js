@@ -41,7 +41,7 @@ export function mount({ element, send }) {
     return { start, end, position: position - start, text: record.characters.slice(start, end).join("") };
   }
 
-  const pair = createModelForms(form, { withSampling: false });
+  const pair = createModelForms(form, { withSampling: false, changed: () => view.ask() });
   const view = createViewQuery({
     element,
     send,
@@ -168,14 +168,13 @@ export function mount({ element, send }) {
 
   function show(answer) {
     if (answer.busy) view.say(answer.words + " Measuring the other characters …");
-    pair.offer(answer);
     box.hidden = !answer.text;
     if (!answer.text) {
       shown = null;
       return;
     }
     if (!answer.part || !shown) {
-      shown = { characters: Array.from(answer.text), titles: answer.titles, heat: [{}, {}] };
+      shown = { characters: Array.from(answer.text), titles: pair.titles(), heat: [{}, {}] };
       if (excerpt && answer.text !== excerpt.text) excerpt = null; // some characters are unknown to one of the models
       cursor = clip(cursor);
       draw();

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from charrnn.gradient_flow import character_saliency
 from charrnn.ui.server.analyses import MAX_LAG, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.model_pair import known_to_both, load_pair, pair_payload
+from charrnn.ui.server.model_pair import known_to_both, load_pair
 from charrnn.ui.server.request_parameters import count_of
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
@@ -24,7 +24,6 @@ def saliencies(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterato
     pair = load_pair(store, query)
     source, note = input_text(store, pair, query)
     text = source.text
-    shown = {**pair_payload(store, pair), "text": text}
     words = " ".join(filter(None, [f"{len(text)} characters of {source.origin}.", note]))
     cursor = min(max(1, count_of("position", query.form)), len(text) - 1)
     todo = [(cursor,), *chunks(len(text), cursor)]
@@ -32,7 +31,7 @@ def saliencies(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterato
         with store.exclusive(saliencies, is_current):
             heat = [store.cache.compute(log_saliency, loaded, text, targets) for loaded in pair]
         busy = part < len(todo) - 1
-        yield message(query.number, words, part, busy=busy, targets=targets, heat=heat, **shown)
+        yield message(query.number, words, part, busy=busy, targets=targets, heat=heat, text=text)
 
 
 def input_text(store: Store, pair: Sequence[LoadedModel], query: ViewQuery) -> tuple[SourceText, str]:

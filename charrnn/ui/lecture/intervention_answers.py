@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.clamps import Clamp
-from charrnn.coupled_sampling import common_length
 from charrnn.gradient_flow import scale_recurrent
 from charrnn.neurons import all_activations
 from charrnn.paths import STUDY
 from charrnn.probes import ContextAblation, LineReset, ablate_context, line_reset
 from charrnn.surprisal import TraceDecoder
 from charrnn.ui.gradients.recurrent_scale import scaled_gradients
-from charrnn.ui.lecture.scene_answers import Answer, sample
+from charrnn.ui.lecture.scene_answers import Answer, common_length, sample
 from charrnn.ui.neurons.exercises import MAX_REMAINING, MIN_CARRIED
 from charrnn.ui.server.analyses import FAR_BACK, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -100,7 +99,7 @@ def clamp(store: Store, link: ShareLink) -> Answer:
     clamps = [Clamp("c", unit, round(float(np.quantile(c[:, unit], share)), 2)) for share in (0.05, 0.95)]
     low, high = (f"{clamp.value:g}".replace("-", "−") for clamp in clamps)
     decoders = [loaded.decoder.clamped(clamps[:1]), loaded.decoder, loaded.decoder.clamped(clamps[1:])]
-    samples = [sample(link, decoder=decoder, n=SAMPLE_CHARS)[0] for decoder in decoders]
+    samples = [sample(link, n=SAMPLE_CHARS, clamps=some)[0] for some in (clamps[:1], (), clamps[1:])]
     lengths = [f"{line_length(long):.0f} characters a line" for long in samples]
     bits = [mean_bits(decoder, ids) for decoder in decoders]
     words = (

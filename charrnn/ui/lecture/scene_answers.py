@@ -1,13 +1,13 @@
 """Answers of scenes about trained models, measured on the available checkpoints."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from charrnn.char_classes import SPEAKER_LINE
-from charrnn.coupled_sampling import common_length
+from charrnn.clamps import Clamp
 from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, Step
 from charrnn.surprisal import Difference, GroupMean
@@ -39,17 +39,26 @@ class Answer:
 
 
 def sample(
-    link: ShareLink, settings: SamplingSettings | None = None, decoder: Any = None, n: int | None = None
+    link: ShareLink,
+    settings: SamplingSettings | None = None,
+    decoder: Any = None,
+    n: int | None = None,
+    clamps: Sequence[Clamp] = (),
 ) -> tuple[str, list[Step]]:
     """
     Sample the text of a link -> prompt and continuation, and the latter's steps.
 
-    By default with the settings, the model and the length of the link.
+    By default with the settings, the model and the length of the link. clamps: from the first sampled character on.
     """
     loaded, query = link.loaded, link.query
     prompt = loaded.vocab.drop_unknown(prompt_for(loaded, query.prompt))[0]
-    steps = loaded.sample(prompt, n or query.characters, settings or query.settings, query.seed, decoder)
+    steps = loaded.sample(prompt, n or query.characters, settings or query.settings, query.seed, decoder, clamps)
     return prompt + loaded.text_of(steps), steps
+
+
+def common_length(a: str, b: str) -> int:
+    """Return the length of the common prefix of two texts."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def temperature(store: Store, link: ShareLink) -> Answer:

@@ -1,29 +1,47 @@
 // Clamps: the text sampled with and without them, the first difference, and the loss on a held-out text.
 
 import { createViewQuery } from "../components/view_query.js";
-import { createDivergence } from "../components/divergence.js";
-import { createTextPair } from "../components/text_pair.js";
 import { navigate } from "../components/navigate.js";
+import { titleOf } from "../components/offered_models.js";
 import { page } from "../components/page_state.js";
-import { writeWith } from "../session/interventions.js";
+import { createCoupledTexts, onTextSettings, writerOf } from "../session/coupled_view.js";
+import { clampName, writeWith } from "../session/interventions.js";
+import { isEqual } from "../session/session.js";
 import { createTable } from "../components/table/table.js";
 import { bindTextForm } from "../components/text_form.js";
 import { createClampRows } from "./clamp_rows.js";
 
+const MAX_CHARS = 600; // of each of the two texts
+const PAUSE_MS = 150;
+
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
+  let clamps = null; // of the texts; null while the server chooses a value
 
-  const request = () => ({ form: { ...page.request(), clamps: page.clamps, neuron: page.selectedUnit ?? null, text: text() } });
-  const view = createViewQuery({ element, send, request, show, busyText: "Writing …", pause: 150 });
+  const request = () => ({ form: { clamps: page.clamps, neuron: page.selectedUnit ?? null, text: text() } });
+  const view = createViewQuery({ element, send, request, show, pause: PAUSE_MS });
 
-  const rows = createClampRows($(".cr-clamps"), (clamps) => {
-    page.clamps = clamps;
+  function textRequest() {
+    if (!clamps || !page.checkpoint) return null;
+    const { checkpoint, prompt, seed, characters, ...values } = page.request();
+    return {
+      writers: [writerOf(checkpoint, values), writerOf(checkpoint, values, { clamps })],
+      prompt,
+      seed,
+      characters: Math.min(MAX_CHARS, characters),
+      titles: [`A · ${titleOf(checkpoint)}, as it is`, `B · held: ${clamps.map(clampName).join(", ")}`],
+      whyIdentical: "no die fell where the clamp moves an edge of the bar",
+    };
+  }
+  const texts = createCoupledTexts({ element, request: textRequest, pause: PAUSE_MS });
+
+  const rows = createClampRows($(".cr-clamps"), (changed) => {
+    page.clamps = changed;
     page.clampsOf = page.checkpoint?.name;
     view.askLater();
+    if (chooseClamps()) texts.askLater();
   });
-  const showTexts = createTextPair($(".cr-writers"));
-  const showDivergence = createDivergence($(".cr-divergence"));
   const showTable = createTable($(".cr-table"));
 
   $(".cr-hold-more").addEventListener("click", rows.add);
@@ -33,16 +51,26 @@ export function mount({ element, send }) {
   });
   const text = bindTextForm($("form"), view.ask);
 
+  /** Take the requested clamps for the texts; null if the server is to choose one or its value. */
+  function chooseClamps() {
+    clamps = page.clamps?.length && page.clamps.every(({ value }) => typeof value === "number") ? page.clamps : null;
+    return clamps;
+  }
+
+  function ask() {
+    view.ask();
+    if (chooseClamps()) texts.ask();
+  }
+
   page.on("checkpoint-changed", () => {
     if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // clamps of another model
-    view.ask();
+    ask();
   });
-  page.on("settings", view.askLater);
-  for (const name of ["prompt", "seed", "characters"]) document.querySelector("#cr-" + name)?.addEventListener("change", view.askLater);
-  page.on("clamps", view.ask);
+  onTextSettings(texts.askLater);
+  page.on("clamps", ask);
   page.on("unit-selected", (sender) => {
     if (!sender) page.clamps = null; // the selected unit is clamped
-    if (!page.clamps) view.ask();
+    if (!page.clamps) ask();
   });
 
   function show(answer) {
@@ -55,10 +83,11 @@ export function mount({ element, send }) {
       page.emit("clamps-applied");
       rows.show(answer);
       $(".cr-usual-of").textContent = answer.usual_of;
-    }
-    showTexts(answer, answer.titles);
-    $(".cr-why").hidden = !answer.divergence;
-    showDivergence(answer.divergence, answer.titles);
+      const isShown = isEqual(clamps, page.appliedClamps);
+      clamps = page.appliedClamps;
+      if (!isShown) texts.ask();
+    } else if (!clamps) texts.clear();
+    return undefined;
   }
 
   return view.receive;

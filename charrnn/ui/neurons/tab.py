@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from charrnn.ui.neurons.clamp import clamped_sample
+from charrnn.ui.neurons.clamp import clamp_effects
 from charrnn.ui.neurons.exercises import exercise_results
 from charrnn.ui.neurons.gate_saturation import gates
 from charrnn.ui.neurons.leaderboard import leaderboard
@@ -18,7 +18,7 @@ def parts(store: Store) -> list[Part]:
     return [
         Part("cr-units", "neurons/leaderboard", partial(leaderboard, units)),
         Part("cr-unit", "neurons/unit", partial(unit_activations, units)),
-        Part("cr-clamp", "neurons/clamp", partial(clamped_sample, store)),
+        Part("cr-clamp", "neurons/clamp", partial(clamp_effects, store)),
         Part("cr-gates", "neurons/gate_saturation", partial(gates, units)),
         Part("cr-exercises", "neurons/exercises", partial(exercise_results, store)),
     ]

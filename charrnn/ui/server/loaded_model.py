@@ -1,10 +1,11 @@
 """A loaded checkpoint, with its decoder, sample text and views."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 from charrnn.checkpoint import Checkpoint, CheckpointInfo
+from charrnn.clamps import Clamp
 from charrnn.sampling import DecoderOutput, SamplingSettings, Step, UniformStream, generate
 from charrnn.ui.server.activation_views import HeatmapView
 from charrnn.ui.server.analysis_cache import digest
@@ -112,11 +113,19 @@ class LoadedModel:
             return self.passage[:SAMPLE_CHARS]
         return self.text_of(self.sample("", SAMPLE_CHARS, SamplingSettings(), SAMPLE_SEED))
 
-    def sample(self, prompt: str, n: int, settings: SamplingSettings, seed: int, decoder: Any = None) -> list[Step]:
-        """Sample n characters after a prompt, by default with the model's own decoder."""
+    def sample(
+        self,
+        prompt: str,
+        n: int,
+        settings: SamplingSettings,
+        seed: int,
+        decoder: Any = None,
+        clamps: Sequence[Clamp] = (),
+    ) -> list[Step]:
+        """Sample n characters after a prompt, by default with the model's own decoder; clamps as in `generate`."""
         decoder = decoder or self.decoder
         start = decoder.prefill(self.vocab.encode(prompt))
-        return list(generate(decoder, start, n, settings, UniformStream(seed)))
+        return list(generate(decoder, start, n, settings, UniformStream(seed), clamps=clamps))
 
     def text_of(self, steps: Iterable[Step]) -> str:
         """Return the sampled characters."""

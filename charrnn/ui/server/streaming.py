@@ -27,12 +27,13 @@ class Part:
     """
     A view of a tab and its analysis.
 
-    name: of the view's module and, without `template`, of its HTML. heading: HTML above the view.
+    name: of the view's module and, without `template`, of its HTML. stream: None for a view that the page computes
+    itself. heading: HTML above the view.
     """
 
     elem_id: str | None
     name: str
-    stream: Stream
+    stream: Stream | None = None
     template: str = ""
     heading: str = ""
 
@@ -47,7 +48,9 @@ def add_part(part: Part) -> None:
     with gr.Column(elem_classes="cr-part", elem_id=part.elem_id):
         if part.heading:
             gr.HTML(read(f"{part.heading}.html"), apply_default_css=False)
-        register_stream(view(part.name, "cr-view", part.template), part.stream)
+        shown = view(part.name, "cr-view", part.template)
+        if part.stream:
+            register_stream(shown, part.stream)
 
 
 def register_stream(shown: gr.HTML, stream: Stream) -> None:

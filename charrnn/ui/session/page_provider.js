@@ -12,10 +12,10 @@ const addressOf = ({ name, step, sha256 }) => "charrnn/network?" + new URLSearch
 export class PageProvider {
   /**
    * calls: answers everything. startEngine(load) -> an EngineProvider, called for the first network; null if the page cannot run one.
-   * fetchFile(address) -> Promise of a Response. onRunner(runner): called with { engine, reason } when it changes.
+   * fetchFile(address) -> Promise of a Response. onRunner({ engine, reason }, checkpoint): called with every call, and when a network has been loaded.
    */
   constructor(calls, startEngine, fetchFile, onRunner = () => {}) {
-    Object.assign(this, { calls, startEngine, fetchFile, onRunner, networks: new Map(), runner: null, engine: null });
+    Object.assign(this, { calls, startEngine, fetchFile, onRunner, networks: new Map(), engine: null });
   }
 
   /** The outputs of text[start:]. */
@@ -43,16 +43,15 @@ export class PageProvider {
 
   async #ask(method, asked, signal) {
     const network = this.#network(asked.checkpoint);
-    this.newest = asked.checkpoint;
     if (this.#runs(network) && asked.clamps.every(({ value }) => value !== null)) {
-      this.#setRunner({ engine: true, reason: null });
+      this.onRunner({ engine: true, reason: null }, asked.checkpoint);
       try {
         return await this.engine[method](asked, signal);
       } catch (error) {
         if (!this.engine.broken) throw error; // else the server goes on
       }
     }
-    this.#setRunner({ engine: false, reason: this.#reason(network) });
+    this.onRunner({ engine: false, reason: this.#reason(network) }, asked.checkpoint);
     const piece = await this.calls[method](asked, signal);
     if (piece.model && this.startEngine && !network) this.#start(asked.checkpoint, piece.model);
     return piece;
@@ -78,19 +77,13 @@ export class PageProvider {
     return this.engine?.broken ? this.engine.broken.message : (network?.refusal ?? null);
   }
 
-  #setRunner(runner) {
-    if (this.runner?.engine === runner.engine && this.runner.reason === runner.reason) return;
-    this.runner = runner;
-    this.onRunner(runner);
-  }
-
   /** Fetch a network while the server writes. */
   #start(checkpoint, model) {
     const network = {};
     this.networks.set(keyOf(checkpoint), network);
     if (this.networks.size > MAX_NETWORKS) this.networks.delete(this.networks.keys().next().value);
     network.fetched = this.#load(network, checkpoint, model).then(() => {
-      if (this.#runs(network) && keyOf(this.newest) === keyOf(checkpoint)) this.#setRunner({ engine: true, reason: null });
+      if (this.#runs(network)) this.onRunner({ engine: true, reason: null }, checkpoint);
     });
   }
 

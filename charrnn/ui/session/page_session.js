@@ -6,7 +6,7 @@ import { hasSimd } from "../engine/matvec_wasm.js";
 import { CallsProvider } from "./calls_provider.js";
 import { EngineProvider } from "./engine_provider.js";
 import { PageProvider } from "./page_provider.js";
-import { Session } from "./session.js";
+import { isEqual, Session } from "./session.js";
 
 const ENDPOINT = "gradio_api/run/continue_text"; // below the address of the page
 const absolute = (path) => new URL(path, document.baseURI).href;
@@ -14,7 +14,9 @@ const absolute = (path) => new URL(path, document.baseURI).href;
 /** Start the engine in a worker; load(checkpoint) as in engine_provider.js. */
 const startEngine = (load) => new EngineProvider(new Worker(edition.fileUrl("engine/worker.js"), { type: "module" }), load);
 
-const showRunner = (runner) => {
+/** Show what runs the network of the session's text; views call the provider for other networks too. */
+const showRunner = (runner, checkpoint = session.checkpoint) => {
+  if (!isEqual(checkpoint, session.checkpoint) || isEqual(runner, page.runner)) return;
   page.runner = runner;
   page.emit("runner-changed");
 };

@@ -18,6 +18,8 @@ const MAX_CALL_CHARS = 1000; // characters scored by one call
 const FIRST_SECONDS = 0.25; // of text in the first piece, at the current speed
 const RESERVE_SECONDS = 1; // of text generated ahead of the shown text
 const RETRY_MS = [500, 1000, 2000, 4000]; // pauses between attempts while the provider is unreachable
+const BUSY = "The server is busy: the text goes on by itself.";
+const UNREACHABLE = "The server cannot be reached. The text is kept here, and goes on by itself when it is back.";
 
 /** The provider is unreachable, maybe temporarily. */
 export class Unreachable extends Error {}
@@ -32,7 +34,14 @@ export class Busy extends Error {
 
 export const NO_INTERVENTIONS = { clamps: [], recurrent_scale: 1 };
 const EMPTY = { characters: [], prompt: 0, seed: 7, span: 400, limit: 0, edits: new Map(), recipe: null, writers: [] };
-const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Return the pause before a failed call is repeated, in milliseconds; null if a repetition cannot succeed. attempt: from 0. */
+export function pauseBeforeRetry(error, attempt) {
+  if (error instanceof Busy) return error.milliseconds;
+  return error instanceof Unreachable ? RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] : null;
+}
+
 const sorted = (edits) => [...edits].sort(([a], [b]) => a - b);
 
 /** Compare two JSON values. */
@@ -380,11 +389,9 @@ export class Session {
         return piece;
       } catch (error) {
         if (controller.signal.aborted) return null;
-        if (error instanceof Busy) await this.#waitFor(error.milliseconds, "The server is busy: the text goes on by itself.");
-        else if (error instanceof Unreachable) {
-          const milliseconds = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
-          await this.#waitFor(milliseconds, "The server cannot be reached. The text is kept here, and goes on by itself when it is back.");
-        } else throw error;
+        const milliseconds = pauseBeforeRetry(error, attempt);
+        if (milliseconds === null) throw error;
+        await this.#waitFor(milliseconds, error instanceof Busy ? BUSY : UNREACHABLE);
       }
     }
     return null;
@@ -602,7 +609,7 @@ export class Session {
 }
 
 /** Describe an invalid seed or number of characters; null if both are valid. */
-function outOfRange(seed, characters) {
+export function outOfRange(seed, characters) {
   const isWithin = (value, low, high) => Number.isInteger(value) && low <= value && value <= high;
   if (!isWithin(seed, 0, MAX_SEED)) return `seed is ${JSON.stringify(seed)}: give a whole number from 0 to ${MAX_SEED}`;
   if (!isWithin(characters, 1, MAX_RUN_CHARS)) {

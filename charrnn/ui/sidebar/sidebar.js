@@ -140,7 +140,9 @@ export function mount({ element, send }) {
       location.reload();
       return;
     }
+    if (list.refreshed) provider.forget();
     page.models = list.models;
+    page.emit("models-changed");
     const options = page.models.map(({ name, title, facts }) => ({ name, title: title + " · " + facts }));
     setOptions($("#cr-model"), options, list.chosen?.name);
     if (!page.models.length) {
@@ -153,7 +155,6 @@ export function mount({ element, send }) {
     showModel(list.chosen.step);
     page.checkpoint = { name: list.chosen.name, step: list.chosen.step };
     if (list.refreshed) {
-      provider.forget();
       if (model().sha256 !== sha256) modelChanged();
       return;
     }
