@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from charrnn.context_use import ContextUse, Corruption, MemoryUsed
-from charrnn.figures import ContextUseCurve, context_use_figure, describe_context_use, strokes
+from charrnn.figures import ContextUseCurve, context_use_figure, context_use_sentences, strokes, text_of
 from charrnn.figures.context_use import LOW_CONTEXT, LOW_KL
 
 
@@ -57,12 +57,12 @@ def test_memory_figure_marks_effective_context():
     assert points == [(n, 0.01) for n in chars]
     assert [trace.name for trace in figure.data if trace.showlegend] == ["net 0", "net 1"]  # one entry for both panels
     influence = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
-    description = describe_context_use(drawn, ["a text", "a text"])
-    assert f"Effective context, in characters: net 0 {chars[0]}; net 1 {chars[1]}." in description
-    assert influence[1] == 128 and f"for as long: net 0 {influence[0]}; net 1 more than 128." in description
-    assert "Measured on a text, 4,096 predictions." in description
+    description = text_of(context_use_sentences(drawn, ["a text", "a text"]))
+    assert description.startswith("Effective context, and how long a replaced character changes")
+    lengths = f"net 0: {chars[0]} and {influence[0]}. net 1: {chars[1]} and more than 128."
+    assert influence[1] == 128 and description.endswith(f" {lengths} Measured on a text, 4,096 predictions.")
 
 
 def test_memory_figure_without_models_is_empty():
     figure: Any = context_use_figure([])
-    assert len(figure.data) == 0 and describe_context_use([], []) == ""
+    assert len(figure.data) == 0 and context_use_sentences([], []) == []

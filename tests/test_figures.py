@@ -21,13 +21,14 @@ from charrnn.figures import (
     describe_gradient_flow,
     describe_profile,
     describe_step_cost,
-    describe_training_curves,
     gradient_flow_figure,
     in_light_colors,
     profile_figure,
     step_cost_figure,
     strokes,
+    text_of,
     training_curves_figure,
+    training_curves_sentences,
 )
 from charrnn.figures.axes import LINE_HEIGHT, spread_labels
 from charrnn.figures.palette import AREA_OPACITY, BLUE, DASHES, FIXED_STYLES, LIGHT, MODELS, SPARSE_DOTS, mixed
@@ -145,12 +146,14 @@ def test_names_are_escaped_in_figures():
         assert "<img" not in drawn.replace("\\u003c", "<") and "&lt;img" in drawn.replace("\\u0026", "&")
 
 
-def test_alt_text_of_several_models_is_one_sentence():
+def test_alt_text_has_sentences_of_each_model():
     curves = [*curves_of(0.5, 0.7), Curve("MiniGPT", decay(0.999, sees=100), LINE)]
     assert describe_gradient_flow(curves, ["a text", "a text", "another"]) == (
-        "1 % of the gradient is left after 6.6 characters in net 0; 12.9 in net 1. "
-        "MiniGPT: more than 1 % of it is left after 99. MiniGPT sees 100 characters and nothing beyond. "
-        "Measured at 512 positions of a text; 512 positions of another."
+        "net 0: the gradient has halved after 1.0 characters, 1 % of it is left after 6.6. "
+        "net 1: the gradient has halved after 1.9 characters, 1 % of it is left after 12.9. "
+        "MiniGPT: the gradient has halved after 100.0 characters, more than 1 % of it is left after 99. "
+        "MiniGPT sees 100 characters and nothing beyond. "
+        "Measured at 512 positions of a text. Measured at 512 positions of another."
     )
 
 
@@ -303,15 +306,15 @@ def test_training_curve_labels_show_loss():
 
 def test_empty_history_draws_nothing():
     empty = Run("empty", [], LINE)
-    assert not training_curves_figure([empty]).data and describe_training_curves([empty]) == ""
+    assert not training_curves_figure([empty]).data and training_curves_sentences([empty]) == []
     training_curves_figure([empty, run("rnn", 1.4)], width=358)
 
 
 def test_alt_text_of_training_curves_has_losses():
-    assert describe_training_curves([run("rnn", 1.4)]) == (
+    assert text_of(training_curves_sentences([run("rnn", 1.4)])) == (
         "rnn: from 3.50 nats per character to training 1.410, validation 1.510 at step 200."
     )
-    assert "2.178" in describe_training_curves([run("rnn", 1.4)], "bits")
+    assert "2.178" in text_of(training_curves_sentences([run("rnn", 1.4)], "bits"))
 
 
 PROFILE = {

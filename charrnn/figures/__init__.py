@@ -5,8 +5,15 @@ Pure functions. Colors are CSS custom properties of the page; curves are named i
 have no title or background.
 """
 
-from charrnn.figures.context_use import ContextUseCurve, context_use_figure, describe_context_use
-from charrnn.figures.gradient_norms import FLOOR, Curve, context_of, describe_gradient_flow, gradient_flow_figure
+from charrnn.figures.context_use import ContextUseCurve, context_use_figure, context_use_sentences
+from charrnn.figures.gradient_norms import (
+    FLOOR,
+    Curve,
+    context_of,
+    describe_gradient_flow,
+    gradient_flow_figure,
+    gradient_flow_sentences,
+)
 from charrnn.figures.neurons import describe_saturation, describe_unit_values, saturation_figure, unit_histogram
 from charrnn.figures.over_training import (
     NormRun,
@@ -24,6 +31,7 @@ from charrnn.figures.recurrent_scale import (
     eigenvalue_figure,
     product_norms_figure,
 )
+from charrnn.figures.sentences import Sentence, text_of
 from charrnn.figures.step_profile import (
     describe_profile,
     describe_step_cost,
@@ -32,7 +40,7 @@ from charrnn.figures.step_profile import (
     step_cost_figure,
 )
 from charrnn.figures.surprisal_difference import delta_bits_figure, describe_delta_bits
-from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, describe_training_curves, training_curves_figure
+from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, training_curves_figure, training_curves_sentences
 
 # Former names, for one release.
 gradient_flow_words, in_light_colours = describe_gradient_flow, in_light_colors

@@ -88,6 +88,7 @@ class CurveEnd(NamedTuple):
     x: float
     y: float
     dx: float  # pixels from the point to the label
+    model: str = ""  # checkpoint name, the `name` of the annotation
 
 
 def label_ends(
@@ -106,6 +107,7 @@ def label_ends(
             y=min(max(end.y, low), high),
             yref=y_axis,
             text=end.text,
+            name=end.model or None,
             ax=end.dx,
             ay=placed - own,
             xanchor="left",

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from charrnn.context_use import NEGLIGIBLE_NATS, MemoryUsed
 from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_line, panel_title
 from charrnn.figures.palette import INK, PAPER, Stroke
+from charrnn.figures.sentences import Sentence
 
 HEIGHT = 700
 MARGIN = {"l": 62, "r": 58, "t": 30, "b": 48}
@@ -24,11 +25,12 @@ SHORT_TITLES = ("loss with the last n characters", "one character replaced")
 
 @dataclass(frozen=True)
 class ContextUseCurve:
-    """Measurements of one model, with name and line style."""
+    """Measurements of one model, with title, line style and checkpoint name."""
 
     title: str
     used: MemoryUsed
     stroke: Stroke
+    model: str = ""  # `meta` of its traces
 
 
 class Panel(NamedTuple):
@@ -62,12 +64,12 @@ def context_use_figure(
         _band(figure, picked, below)
         control = picked.used.context.shuffled_excess_nats
         name = f"{picked.title}, behind a shuffled prefix"
-        _line(figure, picked.used.context.n, control, name, above, color=INK, width=THIN)
+        _line(figure, picked.used.context.n, control, name, picked.model, above, color=INK, width=THIN)
     for curve in curves:
         style = {"color": curve.stroke.color, "dash": curve.stroke.dash, "width": THICK if curve is picked else MIDDLE}
         context, probe = curve.used.context, curve.used.corruption
-        _line(figure, context.n, context.excess_nats, curve.title, above, **style)
-        _line(figure, probe.k, probe.median, curve.title, below, **style)
+        _line(figure, context.n, context.excess_nats, curve.title, curve.model, above, **style)
+        _line(figure, probe.k, probe.median, curve.title, curve.model, below, **style)
         _point(figure, curve, above)
     axes: dict[str, Any] = {}
     titles = (
@@ -84,21 +86,23 @@ def context_use_figure(
     return figure
 
 
-def describe_context_use(curves: Sequence[ContextUseCurve], texts: Sequence[str]) -> str:
-    """Describe the figure in one or two sentences, with the text of each measurement."""
-    sentences = []
+def context_use_sentences(curves: Sequence[ContextUseCurve], texts: Sequence[str]) -> list[Sentence]:
+    """Give both lengths of each curve, then the text of each measurement."""
+    sentences, measured = list[Sentence](), dict[tuple[int, str], tuple[str, ...]]()
+    for curve, text in zip(curves, texts, strict=True):
+        of = (curve.model,) if curve.model else ()
+        sentences.append(Sentence(f"{curve.title}: {_reach(curve)} and {_felt(curve)}.", of))
+        measurement = curve.used.context.predictions, text
+        measured[measurement] = measured.get(measurement, ()) + of
     if curves:
-        context = "; ".join(f"{curve.title} {_reach(curve)}" for curve in curves)
-        sentences.append(f"Effective context, in characters: {context}.")
-        felt = "; ".join(f"{curve.title} {_felt(curve)}" for curve in curves)
-        sentences.append(
-            f"A replaced character changes the typical prediction by more than 0.01 nats for as long: {felt}."
+        heading = (
+            "Effective context, and how long a replaced character changes the typical prediction by more than 0.01 "
         )
-    for text in dict.fromkeys(texts):
-        measured = [curve for curve, measured_on in zip(curves, texts, strict=True) if measured_on == text]
-        counts = sorted({curve.used.context.predictions for curve in measured}, reverse=True)
-        sentences.append(f"Measured on {text}, {' or '.join(f'{count:,}' for count in counts)} predictions.")
-    return " ".join(sentences)
+        heading += "nats, in characters."
+        sentences.insert(0, Sentence(heading, sum(measured.values(), ())))
+    for (predictions, text), of in measured.items():
+        sentences.append(Sentence(f"Measured on {text}, {predictions:,} predictions.", of))
+    return sentences
 
 
 def _reach(curve: ContextUseCurve) -> str:
@@ -131,7 +135,9 @@ def _panels(curves: Sequence[ContextUseCurve]) -> tuple[Panel, Panel]:
     return panels[0], panels[1]
 
 
-def _line(figure: go.Figure, x: np.ndarray, values: np.ndarray, name: str, panel: Panel, **style: Any) -> None:
+def _line(
+    figure: go.Figure, x: np.ndarray, values: np.ndarray, name: str, model: str, panel: Panel, **style: Any
+) -> None:
     letter = "n" if panel.x == "x" else "k"
     figure.add_scatter(
         x=x.tolist(),
@@ -139,6 +145,7 @@ def _line(figure: go.Figure, x: np.ndarray, values: np.ndarray, name: str, panel
         mode="lines",
         line=style,
         name=escaped(name),
+        meta=model or None,
         showlegend=panel.x == "x",  # one entry for both panels
         hovertemplate=f"{escaped(name)}, {letter} = %{{x}}: %{{y:.3g}} nats<extra></extra>",
         xaxis=panel.x,
@@ -150,7 +157,7 @@ def _band(figure: go.Figure, curve: ContextUseCurve, panel: Panel) -> None:
     probe = curve.used.corruption
     drawn = probe.high >= panel.low
     k, high, low = probe.k[drawn], probe.high[drawn], np.maximum(probe.low[drawn], panel.low)
-    add_band(figure, k, low, high, curve.stroke.color, xaxis=panel.x, yaxis=panel.y)
+    add_band(figure, k, low, high, curve.stroke.color, xaxis=panel.x, yaxis=panel.y, meta=curve.model or None)
 
 
 def _point(figure: go.Figure, curve: ContextUseCurve, panel: Panel) -> None:
@@ -167,4 +174,5 @@ def _point(figure: go.Figure, curve: ContextUseCurve, panel: Panel) -> None:
         xaxis=panel.x,
         yaxis=panel.y,
         showlegend=False,
+        meta=curve.model or None,
     )

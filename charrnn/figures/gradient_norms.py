@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_line
 from charrnn.figures.palette import INK, PAPER, QUIET, SPARSE_DOTS, Stroke
+from charrnn.figures.sentences import Sentence, text_of
 from charrnn.gradient_flow import GradientFlow
 
 FLOOR = 1e-12  # smaller values are not drawn
@@ -20,11 +21,12 @@ MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
 
 @dataclass(frozen=True)
 class Curve:
-    """Measurements of one model, with name and line style."""
+    """Measurements of one model, with title, line style and checkpoint name."""
 
     title: str
     flow: GradientFlow
     stroke: Stroke
+    model: str = ""  # `meta` of its traces
 
 
 def gradient_flow_figure(
@@ -43,12 +45,13 @@ def gradient_flow_figure(
     if picked is not None:
         _band(figure, picked)
     if untrained is not None:
-        _line(figure, untrained.median, "untrained", color=QUIET, width=1.6, dash=SPARSE_DOTS)
+        model = picked.model if picked else ""
+        _line(figure, untrained.median, "untrained", model, color=QUIET, width=1.6, dash=SPARSE_DOTS)
     for curve in curves:
         style = {"color": curve.stroke.color, "dash": curve.stroke.dash}
-        _line(figure, curve.flow.median, curve.title, width=2.8 if curve is picked else 2, **style)
+        _line(figure, curve.flow.median, curve.title, curve.model, width=2.8 if curve is picked else 2, **style)
     if picked is not None:
-        _line(figure, picked.flow.geometric_mean, f"{picked.title}, geometric mean", color=INK, width=1)
+        _line(figure, picked.flow.geometric_mean, f"{picked.title}, geometric mean", picked.model, color=INK, width=1)
     for curve in curves:
         _crossing(figure, curve, curve.flow.half_life_chars, HALF, "half-life", "circle")
         _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 % left", "diamond")
@@ -72,28 +75,24 @@ def gradient_flow_figure(
     return figure
 
 
+def gradient_flow_sentences(curves: Sequence[Curve], texts: Sequence[str]) -> list[Sentence]:
+    """Describe each curve in a sentence or two, then the text of each measurement."""
+    sentences, measured = list[Sentence](), dict[tuple[int, str], tuple[str, ...]]()
+    for curve, text in zip(curves, texts, strict=True):
+        context, of = context_of(curve.flow), (curve.model,) if curve.model else ()
+        sentences.append(Sentence(f"{curve.title}: the gradient {_half(curve.flow)}, {_horizon(curve.flow)}.", of))
+        if context is not None:
+            sentences.append(Sentence(f"{curve.title} sees {context} characters and nothing beyond.", of))
+        measurement = curve.flow.positions, text
+        measured[measurement] = measured.get(measurement, ()) + of
+    for (positions, text), of in measured.items():
+        sentences.append(Sentence(f"Measured at {positions} positions of {text}.", of))
+    return sentences
+
+
 def describe_gradient_flow(curves: Sequence[Curve], texts: Sequence[str]) -> str:
-    """Describe the figure in one or two sentences, with the text of each measurement."""
-    if len(curves) == 1:
-        (curve,) = curves
-        sentences = [f"{curve.title}: the gradient {_half(curve.flow)}, {_horizon(curve.flow)}."]
-    else:
-        horizons = [(curve.title, curve.flow.horizon_chars) for curve in curves if not _is_far(curve.flow)]
-        units = [" characters"] + [""] * len(horizons)
-        left = "; ".join(f"{lag:.1f}{unit} in {title}" for (title, lag), unit in zip(horizons, units, strict=False))
-        sentences = [f"1 % of the gradient is left after {left}."] if horizons else []
-        sentences += [f"{curve.title}: {_horizon(curve.flow)}." for curve in curves if _is_far(curve.flow)]
-    for curve in curves:
-        if context_of(curve.flow) is not None:
-            sentences.append(f"{curve.title} sees {context_of(curve.flow)} characters and nothing beyond.")
-    by_text = {text: [c for c, t in zip(curves, texts, strict=True) if t == text] for text in dict.fromkeys(texts)}
-    measured = "; ".join(f"{_positions(measured_on)} of {text}" for text, measured_on in by_text.items())
-    return " ".join([*sentences, f"Measured at {measured}."])
-
-
-def _positions(curves: Sequence[Curve]) -> str:
-    counts = sorted({curve.flow.positions for curve in curves}, reverse=True)
-    return " or ".join(map(str, counts)) + " positions"
+    """Describe the figure, with the text of each measurement."""
+    return text_of(gradient_flow_sentences(curves, texts))
 
 
 def _half(flow: GradientFlow) -> str:
@@ -121,11 +120,18 @@ def context_of(flow: GradientFlow) -> int | None:
 # ------------------------------------------------------------------------------------------------ lines
 
 
-def _line(figure: go.Figure, curve: np.ndarray, name: str, **style: Any) -> None:
+def _line(figure: go.Figure, curve: np.ndarray, name: str, model: str, **style: Any) -> None:
     """Draw a curve over lags 0, 1, … with its hover text."""
     hover = escaped(name) + ", k = %{x}: %{y:.3g}<extra></extra>"
-    lags = list(range(len(curve)))
-    figure.add_scatter(x=lags, y=_above_floor(curve), mode="lines", line=style, name=escaped(name), hovertemplate=hover)
+    figure.add_scatter(
+        x=list(range(len(curve))),
+        y=_above_floor(curve),
+        mode="lines",
+        line=style,
+        name=escaped(name),
+        meta=model or None,
+        hovertemplate=hover,
+    )
 
 
 def _above_floor(values: np.ndarray) -> list[float | None]:
@@ -137,7 +143,7 @@ def _band(figure: go.Figure, curve: Curve) -> None:
     nonzero = curve.flow.high > 0  # 0 beyond the context of a Transformer
     lags, high, low = (values[nonzero] for values in (curve.flow.lags, curve.flow.high, curve.flow.low))
     high, low = np.maximum(high, FLOOR), np.maximum(low, FLOOR)
-    add_band(figure, lags, low, high, curve.stroke.color)
+    add_band(figure, lags, low, high, curve.stroke.color, meta=curve.model or None)
 
 
 def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, label: str, symbol: str) -> None:
@@ -155,6 +161,7 @@ def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, 
             "line": {"color": PAPER, "width": 1.5},
         },
         showlegend=False,
+        meta=curve.model or None,
         hovertemplate=escaped(f"{curve.title}, {label}: ") + "%{x:.2f} characters<extra></extra>",
     )
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends
 from charrnn.figures.palette import Stroke
+from charrnn.figures.sentences import Sentence
 from charrnn.metrics import Metrics, bits_per_char
 
 HEIGHT = 560
@@ -24,11 +25,12 @@ SPANS = ("late", "whole")
 
 @dataclass(frozen=True)
 class Run:
-    """The history of a checkpoint, with name and line style."""
+    """The history of a checkpoint, with title, line style and name."""
 
     title: str
     history: Sequence[Metrics]
     stroke: Stroke
+    model: str = ""  # `meta` of its traces, `name` of its label
 
 
 class Line(NamedTuple):
@@ -91,10 +93,9 @@ def training_curves_figure(
     return figure
 
 
-def describe_training_curves(runs: Sequence[Run], unit: str = "nats") -> str:
+def training_curves_sentences(runs: Sequence[Run], unit: str = "nats") -> list[Sentence]:
     """Describe each run in a sentence: first and last losses."""
-    sentences = [_describe(run, unit) for run in runs if run.history]
-    return " ".join(sentences)
+    return [Sentence(_describe(run, unit), (run.model,) if run.model else ()) for run in runs if run.history]
 
 
 def _describe(run: Run, unit: str) -> str:
@@ -141,6 +142,7 @@ def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, nu
                 "width": THICK if line.part != NORMS and main else THIN,
             },
             name=name,
+            meta=line.run.model or None,
             hovertemplate=name + ", step %{x}: %{y:.4g}<extra></extra>",
             yaxis=panel.axis,
             showlegend=main and (panel.axis == "y" or panel.height > HEIGHT / 2),  # one entry per run
@@ -154,6 +156,7 @@ def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, nu
             x=line.run.history[-1].step,
             y=panel.scale(line.values[-1]),
             dx=(1 - line.run.history[-1].step / panel.steps) * panel.width + 18,
+            model=line.run.model,
         )
         for line in lines
         if _thick(line, lines) and line.values[-1] > 0

@@ -131,10 +131,9 @@ def test_context_use_follows_selection_and_custom_text(context: BrowserContext, 
         page.get_by_role("tab", name="Gradients").click()
         part = page.locator("#cr-memory")
         part.scroll_into_view_if_needed()
-        lengths = [
-            f"{title} {stored[name].context.ecl_chars}" for name, title in (("rnn", "Vanilla RNN"), ("gru", "GRU"))
-        ]
-        wait_for_words(page, f"Effective context, in characters: {'; '.join(lengths)}.")
+        wait_for_words(page, "Effective context, and how long")
+        for name, title in (("rnn", "Vanilla RNN"), ("gru", "GRU")):
+            wait_for_words(page, f"{title}: {stored[name].context.ecl_chars} and ")
         page.wait_for_function("document.querySelector('#cr-memory .cr-plot').data?.length > 4")
         lines = (
             "document.querySelector('#cr-memory .cr-plot').data.filter((t) => t.name === 'GRU').map((t) => [...t.y])"
@@ -156,4 +155,4 @@ def test_context_use_follows_selection_and_custom_text(context: BrowserContext, 
         part.scroll_into_view_if_needed()
         wait_for_words(page, "Measured on the text you typed or pasted")
         length = expected(trained / "rnn", CUSTOM_TEXT).context.ecl_chars
-        expect(part.locator(".cr-plot-words")).to_contain_text(f"in characters: Vanilla RNN {length}.")
+        expect(part.locator(".cr-plot-words")).to_contain_text(f"in characters. Vanilla RNN: {length} and ")

@@ -37,6 +37,7 @@ class Target:
 
 
 Results = dict[Target, tuple[Any, SourceText]]  # a result and the analysed text
+Rendered = tuple[list[Any], Any, Table]  # sentences (`figures.Sentence`), figure and table
 
 
 def targets_of(store: Store, query: ViewQuery) -> tuple[list[Target], Target | None]:
@@ -53,13 +54,13 @@ class AnalysisView:
 
     load_saved: loads the result saved beside a checkpoint, and its text; None if absent or invalid. measure: computes
     the result on a text that the model knows; defined at module level, for the cache. render: maps the results, the
-    picked model, the line styles and the figure's width to words, figure and table. words_if_empty: shown without a
-    selected model. untrained: also analyse the picked model before training.
+    picked model, the line styles and the figure's width to sentences, figure and table. words_if_empty: shown without
+    a selected model. untrained: also analyse the picked model before training.
     """
 
     load_saved: Callable[[CheckpointInfo], tuple[Any, SourceText] | None]
     measure: Callable[[LoadedModel, str], Any]
-    render: Callable[[Results, Target | None, Mapping[str, Any], int], tuple[str, Any, Table]]
+    render: Callable[[Results, Target | None, Mapping[str, Any], int], Rendered]
     words_if_empty: str
     untrained: bool = False
 
@@ -74,7 +75,10 @@ class AnalysisView:
         if self.untrained and picked is not None and 0 in picked.info.saved_steps and picked.step != 0:
             queue.append(Target(picked.info, 0, ghost=True))
         results: Results = {}
-        notices: list[str] = []
+        notices: dict[str, list[str]] = {}  # and the models they are about
+
+        def add_notice(target: Target, text: str) -> None:
+            notices.setdefault(text, []).append(target.info.name)
 
         def add_result(target: Target, get: Callable[..., Any]) -> bool:
             """Add the saved result, that of `get`, or a notice; False if `get` has none."""
@@ -84,27 +88,33 @@ class AnalysisView:
                     loaded = store.load(target.info.name, target.step)
                     source = text_for(store, loaded, given)
                     dropped = dropped_notice(loaded.vocab.drop_unknown(given.text if given else "")[1])
-                    notices.extend([dropped["text"]] if dropped else [])
-                    notices.extend(f"{target.title}: {notice}" for notice in loaded.checkpoint.model.notices())
+                    if dropped:
+                        add_notice(target, dropped["text"])
+                    for notice in loaded.checkpoint.model.notices():
+                        add_notice(target, f"{target.title}: {notice}")
                     result = get(self.measure, loaded, source.text), source
                 if result[0] is None:
                     return False
                 results[target] = result
             except ValueError as error:
-                notices.extend([] if target.ghost else [f"{target.title}: {error}."])
+                if not target.ghost:
+                    add_notice(target, f"{target.title}: {error}.")
             return True
 
         def encode(measuring: str = "") -> str:
             from charrnn import figures  # plotly is slow to import: only when needed
 
-            words, figure, more = "" if targets else self.words_if_empty, None, models_payload(store, query)
+            sentences = [] if targets else [figures.Sentence(self.words_if_empty)]
+            figure, more = None, models_payload(store, query) | {"if_empty": self.words_if_empty}
             if any(target in results for target in targets):
                 in_picker_order = {target: results[target] for target in [*targets, *queue] if target in results}
                 stroke = figures.strokes([info.name for info in store.checkpoints()])
-                words, figure, table = self.render(in_picker_order, picked, stroke, query.width)
+                sentences, figure, table = self.render(in_picker_order, picked, stroke, query.width)
                 more["table"] = table.to_json()
-            text = " ".join(filter(None, [words, measuring and f"Measuring {measuring} …", *dict.fromkeys(notices)]))
-            return message(query.number, text, next(parts), figure, busy=bool(measuring), **more)
+            sentences += [figures.Sentence(f"Measuring {measuring} …")] if measuring else []
+            sentences += [figures.Sentence(text, tuple(names)) for text, names in notices.items()]
+            more |= {"sentences": sentences, "busy": bool(measuring)}
+            return message(query.number, figures.text_of(sentences), next(parts), figure, **more)
 
         for target in [target for target in queue if not add_result(target, store.cache.cached)]:
             require_current(is_current)

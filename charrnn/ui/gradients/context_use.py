@@ -6,7 +6,7 @@ from typing import Any
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.context_use import MemoryUsed, memory_from_record, memory_used
 from charrnn.corpus import title_of
-from charrnn.ui.components.analysis_view import AnalysisView, Results, Target
+from charrnn.ui.components.analysis_view import AnalysisView, Rendered, Results, Target
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import saved_analysis
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -36,16 +36,16 @@ def context_use_curves(store: Store, query: ViewQuery, is_current: IsCurrent) ->
     return AnalysisView(saved_context_use, measure, _render, words_if_empty).stream(store, query, is_current)
 
 
-def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], width: int) -> tuple[str, Any, Table]:
+def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], width: int) -> Rendered:
     from charrnn import figures  # plotly is slow to import: only when needed
 
     curves = {
-        target: figures.ContextUseCurve(target.title, used, stroke[target.info.name])
+        target: figures.ContextUseCurve(target.title, used, stroke[target.info.name], target.info.name)
         for target, (used, _) in results.items()
     }
     figure = figures.context_use_figure([*curves.values()], width, curves.get(picked) if picked else None)
-    words = figures.describe_context_use([*curves.values()], [str(source) for _, source in results.values()])
-    return words, figure, _table(results)
+    sentences = figures.context_use_sentences([*curves.values()], [str(source) for _, source in results.values()])
+    return sentences, figure, _table(results)
 
 
 def context_cell(chars: int, longest: int) -> Cell:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from charrnn.gradient_flow import GradientFlow
-from charrnn.ui.components.analysis_view import AnalysisView, Results, Target
+from charrnn.ui.components.analysis_view import AnalysisView, Rendered, Results, Target
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import FAR_BACK, measure_gradient, saved_gradient
 from charrnn.ui.server.checkpoint_store import Store
@@ -19,16 +19,19 @@ def curves(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[st
     return view.stream(store, query, is_current)
 
 
-def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], width: int) -> tuple[str, Any, Table]:
+def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], width: int) -> Rendered:
     from charrnn import figures  # plotly is slow to import: only when needed
 
     rows = [(target, *result) for target, result in results.items() if not target.ghost]
     untrained = next((flow for target, (flow, _) in results.items() if target.ghost), None)
-    curves = {target: figures.Curve(target.title, flow, stroke[target.info.name]) for target, flow, _ in rows}
+    curves = {
+        target: figures.Curve(target.title, flow, stroke[target.info.name], target.info.name)
+        for target, flow, _ in rows
+    }
     picked_curve = curves.get(picked) if picked else None
     figure = figures.gradient_flow_figure([*curves.values()], width, picked_curve, untrained if picked_curve else None)
-    words = figures.describe_gradient_flow([*curves.values()], [str(source) for _, _, source in rows])
-    return words, figure, _table(rows)
+    sentences = figures.gradient_flow_sentences([*curves.values()], [str(source) for _, _, source in rows])
+    return sentences, figure, _table(rows)
 
 
 def remaining_share(flow: GradientFlow) -> Cell:

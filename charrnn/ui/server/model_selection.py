@@ -1,5 +1,6 @@
 """The checkpoints on offer in a view, and the selected ones."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from charrnn.checkpoint import CheckpointError, CheckpointInfo
@@ -17,15 +18,23 @@ def selected(store: Store, query: ViewQuery) -> list[CheckpointInfo]:
     infos = store.checkpoints()
     if not infos:
         raise CheckpointError(store.empty_reason())
-    names = {query.choice.name or infos[0].name, *DEFAULT_MODELS} if query.names is None else set(query.names)
+    names = _initial(infos, query) if query.names is None else query.names
     return [info for info in infos if info.name in names]
 
 
+def _initial(infos: Sequence[CheckpointInfo], query: ViewQuery) -> list[str]:
+    """Return the names that are selected before the page has a selection."""
+    names = {query.choice.name or infos[0].name, *DEFAULT_MODELS}
+    return [info.name for info in infos if info.name in names]
+
+
 def models_payload(store: Store, query: ViewQuery) -> dict[str, Any]:
-    """Describe the checkpoints on offer: names, line styles and the selection."""
+    """Describe the checkpoints on offer, the selection, and the initial one."""
     from charrnn import figures
 
-    titles = {info.name: LoadedModel.title_of(info) for info in store.checkpoints()}
+    infos = store.checkpoints()
+    titles = {info.name: LoadedModel.title_of(info) for info in infos}
     strokes = figures.strokes([*titles])
     models = [{"name": name, "title": title, **strokes[name]._asdict()} for name, title in titles.items()]
-    return {"models": models, "ticked": [info.name for info in selected(store, query)]}
+    ticked = [info.name for info in selected(store, query)]
+    return {"models": models, "ticked": ticked, "initial": _initial(infos, query)}
