@@ -1,0 +1,203 @@
+// Surprisals of a text, and the answers about them: the difference of two models, and the cost of clamps.
+//
+// As charrnn/surprisal.py, ui/compare/surprisal_difference.py and ui/neurons/clamp.py.
+
+import { countCharacters } from "../components/code_points.js";
+import { knownToAll } from "../components/offered_models.js";
+import { NO_INTERVENTIONS } from "../session/session.js";
+import { KINDS, kinds } from "./char_classes.js";
+import { givenText, grouped } from "./source_text.js";
+
+const MAX_COMPARED_CHARS = 10_000;
+const OWN_SAMPLES = "a network predicts its own samples better than others do: Δ on them says nothing of texts that people wrote";
+const CONTEXTS = [[1, 8], [9, 16], [17, 32], [33, 64], [65, 128], [129, 256], [257, Infinity]]; // positions, from 1
+
+/** Return the surprisal of each character in bits; the model knows all of them. */
+export async function surprisals(provider, checkpoint, text, { clamps = [], signal } = {}) {
+  const characters = Array.from(text);
+  const call = { ...NO_INTERVENTIONS, checkpoint, clamps, text, prompt: 0, count: 0, seed: 0, edits: [], view: "" };
+  const bits = [];
+  let ids = null;
+  let logits = null; // for the next character
+  while (bits.length < characters.length) {
+    const start = bits.length;
+    const piece = await provider.read({ ...call, start }, signal);
+    if (start === 0) {
+      ids = new Map(Array.from(piece.model.characters, (character, id) => [character, id]));
+      logits = piece.startLogits;
+    }
+    for (let k = 0; k * ids.size < piece.logits.length; k++) {
+      bits.push(surprisalBits(logits, ids.get(characters[start + k])));
+      logits = piece.logits.subarray(k * ids.size, (k + 1) * ids.size);
+    }
+  }
+  return bits;
+}
+
+function surprisalBits(logits, id) {
+  if (!logits.every(Number.isFinite)) throw new Error("the logits are not finite: the checkpoint is broken, or its weights overflow");
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+  return (Math.log(sum) - (logits[id] - largest)) / Math.LN2;
+}
+
+/**
+ * Yield the messages of the view compare/surprisal_difference.
+ *
+ * query: as view_query.js sends it. models: as in page.models. source: the default text, { text, origin, writers }. records: the
+ * stored surprisals of models on the held-out text, by name: see charrnn/site/surprisal_template.py. kept: a message whose figure
+ * is shown, if any.
+ */
+export async function* differenceAnswer(provider, query, { models, source, records = {}, kept = null, signal }) {
+  const { number, form } = query;
+  const pair = [form.A, form.B].map(({ checkpoint }) => ({ checkpoint, model: models.find(({ name }) => name === checkpoint.name) }));
+  const { text, origin, writers, notice } = comparedText(pair, form, source);
+  const saved = savedGroups(pair, records);
+  const savedWords = describeSaved(saved);
+  yield { number, words: sentences(savedWords, `Reading ${grouped(countCharacters(text))} characters …`), busy: true, figure: null };
+
+  const bits = [];
+  for (const { checkpoint } of pair) bits.push(await surprisals(provider, checkpoint, text, { signal }));
+  const { whole, byKind, byContext, kindOf } = groupsOf(text, ...bits);
+  const isWriter = ({ model, checkpoint }) => writers.some(({ sha256, step }) => sha256 === model.sha256 && step === checkpoint.step);
+  const authors = ["A", "B"].filter((_, i) => isWriter(pair[i]));
+  const rows = [whole, ...byKind, ...byContext.map((group) => ({ ...group, name: `positions ${group.name}` }))];
+  rows.push(...saved.map((group) => ({ ...group, name: `held-out text: ${group.name}` })));
+  yield {
+    number,
+    words: sentences(describeDifference(whole, origin, authors), notice, savedWords),
+    figure: kept?.figure ?? null,
+    text,
+    bits: bits.map((values) => values.map((value) => Math.round(1000 * value))),
+    kinds: kindOf,
+    kind_names: KINDS,
+    figure_words: kept?.figure_words ?? "",
+    table: differenceTable("The same in numbers: means over so many characters", ["A", "B"], rows),
+  };
+}
+
+/** Return the text that both models know, { text, origin, writers, notice }. */
+function comparedText(pair, form, source) {
+  const given = givenText(form);
+  const { text, origin, writers } = given ?? source;
+  const known = knownToAll(pair.map(({ model }) => model), text);
+  if (!known.text) throw new Error(`A and B share no character of ${origin}: give another text, or choose other models`);
+  const characters = Array.from(known.text);
+  const isCut = given && characters.length > MAX_COMPARED_CHARS;
+  const cut = isCut ? `It has ${grouped(characters.length)} characters: only the first ${grouped(MAX_COMPARED_CHARS)} are compared.` : "";
+  const kin = writers.length ? "What a network wrote is easy for its kin: paste a text that people wrote." : "";
+  return { text: characters.slice(0, MAX_COMPARED_CHARS).join(""), origin, writers, notice: sentences(cut, known.notice, kin) };
+}
+
+/**
+ * Return { cost, table } of the view neurons/clamp: Δ bits with clamps against without, on a text that the model knows.
+ *
+ * notice: what to say about the text besides its origin.
+ */
+export async function clampCost(provider, checkpoint, clamps, { text, origin, notice = "", signal }) {
+  const free = await surprisals(provider, checkpoint, text, { signal });
+  const held = await surprisals(provider, checkpoint, text, { clamps, signal });
+  const { whole, byKind } = groupsOf(text, held, free);
+  const cost = `${describeMean(whole, 4, origin)}: ${whole.b.toFixed(4)} as it is, ${whole.a.toFixed(4)} held. ${verdict(whole)}`;
+  const rows = [whole, ...byKind.sort((one, other) => other.delta - one.delta)].map((group) => ({ ...group, a: group.b, b: group.a }));
+  return { cost: sentences(cost, notice), table: differenceTable("What it costs, by kind of character", ["as it is", "held"], rows) };
+}
+
+function verdict({ delta, error, b }) {
+  if (Math.abs(delta) <= 2 * (error ?? 0)) return "Within two standard errors of nothing: on this text the network does as well without it.";
+  if (delta < 0) return "Held, it predicts this text better.";
+  return `That is ${((100 * delta) / b).toFixed(1)}% more than the network needs as it is.`;
+}
+
+// ------------------------------------------------------------------ means by group of characters
+
+/** Average over all characters, by class and by position; the means of a group are { name, characters, a, b, delta, error }. */
+function groupsOf(text, a, b) {
+  const kindOf = kinds(text);
+  const mean = (name, isInside) => groupMean(name, a.filter((_, i) => isInside(i)), b.filter((_, i) => isInside(i)));
+  const byKind = KINDS.map((name, kind) => mean(name, (i) => kindOf[i] === kind)).filter(Boolean);
+  const nameOf = ([first, last]) => (last === Infinity ? `${first}+` : `${first}–${last}`);
+  const byContext = CONTEXTS.map((range) => mean(nameOf(range), (i) => range[0] <= i + 1 && i + 1 <= range[1])).filter(Boolean);
+  return { whole: mean("all characters", () => true), byKind, byContext, kindOf };
+}
+
+/** Average over the characters of a group; null without any. error: the standard error of delta, null for a single character. */
+function groupMean(name, a, b) {
+  const n = a.length;
+  if (!n) return null;
+  const average = (values) => values.reduce((sum, value) => sum + value, 0) / n;
+  const deltas = a.map((bits, i) => bits - b[i]);
+  const delta = average(deltas);
+  const error = n > 1 ? Math.sqrt(deltas.reduce((sum, value) => sum + (value - delta) ** 2, 0) / (n - 1) / n) : null;
+  return { name, characters: n, a: average(a), b: average(b), delta, error };
+}
+
+/** Compare the stored surprisals of two models at their last steps by class; [] if they are not of one text. */
+function savedGroups(pair, records) {
+  const [a, b] = pair.map(({ model }) => records[model.name]);
+  const areLast = pair.every(({ checkpoint, model }) => checkpoint.step === model.steps.at(-1));
+  if (!a || !b || !areLast || pair[0].model.sha256 === pair[1].model.sha256 || textOf(a) !== textOf(b)) return [];
+  const names = ["all characters", ...KINDS];
+  return names.map((name) => stretchMean(name, a, b, [...a.kind.keys()].filter((i) => name === names[0] || a.kind[i] === name))).filter(Boolean);
+}
+
+const textOf = ({ kind, stretch, characters, data_sha256 }) => JSON.stringify([kind, stretch, characters, data_sha256]);
+
+/** Average over rows of two records; the standard error is that of the mean over stretches of the text. */
+function stretchMean(name, a, b, rows) {
+  if (!rows.length) return null;
+  const total = rows.reduce((sum, i) => sum + a.characters[i], 0);
+  const average = ({ characters, bits }) => rows.reduce((sum, i) => sum + characters[i] * bits[i], 0) / total;
+  const means = { a: average(a), b: average(b) };
+  const delta = means.a - means.b;
+  const deviations = new Map(); // by stretch, in bits
+  for (const i of rows) deviations.set(a.stretch[i], (deviations.get(a.stretch[i]) ?? 0) + a.characters[i] * (a.bits[i] - b.bits[i] - delta));
+  const n = deviations.size;
+  const squares = [...deviations.values()].reduce((sum, value) => sum + value ** 2, 0);
+  return { name, characters: total, ...means, delta, error: n > 1 ? Math.sqrt((n / (n - 1)) * squares) / total : null };
+}
+
+// ------------------------------------------------------------------ words and tables
+
+const sentences = (...parts) => parts.filter(Boolean).join(" ");
+
+/** Format a number with a typographic sign; no sign if it rounds to 0. */
+function signed(number, digits = 3) {
+  const size = Math.abs(number).toFixed(digits);
+  return Number(size) === 0 ? size : (number < 0 ? "−" : "+") + size;
+}
+
+function describeMean({ delta, error, characters }, digits, origin) {
+  const over = characters === 1 ? "1 character" : `${grouped(characters)} characters`;
+  return `Δ = ${signed(delta, digits)}${error ? ` ± ${error.toFixed(digits)}` : ""} bits a character, over ${over} of ${origin}`;
+}
+
+/** Describe the mean on a text; authors: which of A and B generated any of it. */
+function describeDifference(whole, origin, authors) {
+  const verdicts = { "+": "B predicts better.", "−": "A predicts better." };
+  const better = verdicts[signed(whole.delta)[0]] ?? "No difference.";
+  const warning = authors.length ? `${authors.join(" and ")} wrote this text, and ${OWN_SAMPLES}.` : "";
+  return sentences(`Mean ${describeMean(whole, 3, origin)}: A needs ${whole.a.toFixed(3)} bits, B needs ${whole.b.toFixed(3)}.`, better, warning);
+}
+
+/** Describe the stored difference: its mean, and the class that contributes most. */
+function describeSaved([whole, ...groups]) {
+  if (!whole) return "";
+  const share = ({ characters, delta }) => Math.abs(characters * delta);
+  const most = groups.reduce((best, group) => (share(group) > share(best) ? group : best));
+  const error = whole.error ? ` ± ${whole.error.toFixed(3)}` : "";
+  const mean = `On all ${grouped(whole.characters)} held-out characters Δ = ${signed(whole.delta)}${error}`;
+  return `${mean}; most of it comes from the kind “${most.name}” (${signed(most.delta)}).`;
+}
+
+/** Tabulate the groups, as Table.to_json does. */
+function differenceTable(caption, names, groups) {
+  const number = (value, text) => (value === null ? { text: "–" } : { text: text ?? value.toFixed(3), value });
+  const rows = groups.map(({ name, characters, a, b, delta, error }) => {
+    const change = number(delta, (delta < 0 ? "" : "+") + delta.toFixed(3));
+    return { quiet: false, cells: [{ text: name }, number(characters, grouped(characters)), number(a), number(b), change, number(error)] };
+  });
+  const titles = ["characters", "how many", ...names.map((name) => `${name}, bits`), "Δ, bits", "standard error"];
+  const columns = titles.map((title, i) => ({ title, numeric: rows.some(({ cells }) => cells[i].value !== undefined) }));
+  return { caption, columns, rows, sortable: false, sorted: null };
+}
