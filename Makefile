@@ -1,5 +1,5 @@
 # make app    the page, on the bundled checkpoint          make test      lint, types and the quick tests
-# make test-all    every test, as CI
+# make static the page without a server, built and served          make test-all    every test, as CI
 # make audit  look up known vulnerabilities of the dependencies
 # make clean  remove the virtual environment     ARGS="--port 8000" goes to the app, to pytest or to pip-audit
 
@@ -7,10 +7,14 @@ PYTHON ?= $(shell for name in python3.11 python3 python; do command -v $$name &&
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app test test-all audit clean
+.PHONY: app static test test-all audit clean
 
 app: .venv/app-installed
 	$(BIN)/python app.py $(ARGS)
+
+static: .venv/app-installed
+	$(BIN)/python scripts/build_site.py build/site $(ARGS)
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 -d build/site
 
 test: .venv/test-installed
 	$(BIN)/python scripts/dev/check.py $(ARGS)

@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "sample": "write text with a checkpoint",
     "evaluate": "recompute the losses of checkpoints",
     "publish": "publish checkpoints or the page on the Hugging Face Hub",
+    "site": "build the page as files that need no server",
 }
 LIBRARIES_OF_APP = {"gradio", "plotly", "pydantic", "anyio", "httpx", "uvicorn", "h11"}
 
@@ -33,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run_module(f"charrnn.commands.{name}")
     except ModuleNotFoundError as error:
-        if name != "app" or error.name not in LIBRARIES_OF_APP:
+        if name not in ("app", "site") or error.name not in LIBRARIES_OF_APP:
             raise
-        print(f"{COMMAND} app needs {error.name}: install it with pip install '{COMMAND}[app]'", file=sys.stderr)
+        print(f"{COMMAND} {name} needs {error.name}: install it with pip install '{COMMAND}[app]'", file=sys.stderr)
         return 2
     finally:
         sys.argv = before

@@ -41,10 +41,18 @@ def run(calls: list[list]) -> None:
                     address = os.environ["HF_ENDPOINT"] + "/faults"
                     urllib.request.urlopen(address, json.dumps(arguments[0]).encode()).close()
                     continue
-                case "push" | "push_space":
+                case "push":
                     folder, *names = arguments
                     options = names.pop() if isinstance(names[-1], dict) else {}
-                    pushed = getattr(hub, name)(Path(folder), *names, **options, notify=notices.append)
+                    pushed = hub.push(Path(folder), *names, **options, notify=notices.append)
+                    outcome = vars(pushed) | {"notices": notices}
+                case "push_space":
+                    root, repo_id, checkpoints, *more = arguments
+                    options = more[0] if more else {}
+                    release = hub.space_release(
+                        Path(root), repo_id, checkpoints, zero_gpu=options.get("zero_gpu", False)
+                    )
+                    pushed = hub.push_space(release, repo_id, checkpoints=checkpoints, **options, notify=notices.append)
                     outcome = vars(pushed) | {"notices": notices}
                 case "main":
                     outcome = call_main(*arguments)

@@ -4,10 +4,9 @@ import json
 import random
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import pytest
-from starlette.datastructures import QueryParams
 
 from charrnn.ui.lecture.lecture import initial_value, open_link
 from charrnn.ui.lecture.scenes import SCENES
@@ -80,7 +79,7 @@ def page(store) -> dict[str, Any]:
 
 def read_by_server(store: Store, search: str) -> dict[str, Any]:
     """Read a link as the server does, in the form of readLink."""
-    link = open_link(store, dict(QueryParams(search.removeprefix("?"))))
+    link = open_link(store, dict(parse_qsl(search.removeprefix("?"), keep_blank_values=True)))
     value = json.loads(initial_value(store, link))
     shown = {"hidden": value["hide"], "lecture": value["lecture"], "scene": value["at"], "notice": link.notice()}
     loaded = {"name": link.query.model, "step": link.query.step}

@@ -4,6 +4,7 @@ Publish on the Hugging Face Hub, in one commit or none.
     python scripts/publish.py checkpoints owner/name                              all under checkpoints/
     python scripts/publish.py checkpoints owner/name --folder checkpoints/mine    this one
     python scripts/publish.py space owner/name       the page, on the checkpoints that owner/name has
+    python scripts/publish.py static owner/name      the page without a server, with checkpoints/ inside
 
 A repository then holds these checkpoints and no others, a Space only the page: other files are deleted, which is
 reported, and remain in earlier commits. Files that charrnn did not publish are replaced only with --replace. Of a
@@ -25,12 +26,13 @@ from charrnn.paths import CHECKPOINTS, REPOSITORY
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of both verbs."""
+    """Return the parser of all verbs."""
     whole = script_parser(__doc__)
     verbs = whole.add_subparsers(dest="verb", required=True)
     checkpoints = verbs.add_parser("checkpoints", help="one checkpoint, or all of them")
     space = verbs.add_parser("space", help="the page; replaces the files of the Space")
-    for verb in (checkpoints, space):
+    static = verbs.add_parser("static", help="the page without a server, as scripts/build_site.py builds it")
+    for verb in (checkpoints, space, static):
         verb.add_argument("repository", metavar="owner/name", help="target; created if needed")
         verb.add_argument("--private", action="store_true", help="make a new repository private")
         verb.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
@@ -48,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="owner/name[@revision]",
         help="its checkpoint repository (default: the same name)",
     )
+    static.add_argument("--checkpoints", type=path, default=CHECKPOINTS, help="a folder of them (default: checkpoints)")
     space.add_argument(
         "--zero-gpu", action="store_true", help="for ZeroGPU hardware, which takes few versions of torch"
     )
@@ -102,15 +105,27 @@ def publish(options: argparse.Namespace) -> str:
             )
         pushed = hub.push(folder, repository, private=options.private, tag=options.tag, **common)
         return f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}"
-    target = (REPOSITORY, options.repository, options.checkpoints)
+    release, used = space(options, notify)
     if options.dry_run:
-        return listing(
-            lambda: hub.planned_space(*target, zero_gpu=options.zero_gpu, **common),
-            lambda: hub.space_release(*target, zero_gpu=options.zero_gpu),
-            notify,
-        )
-    pushed = hub.push_space(*target, private=options.private, zero_gpu=options.zero_gpu, **common)
+
+        def planned() -> hub.Release:
+            hub.require_space(release, options.repository, checkpoints=used, **common)
+            return release
+
+        return listing(planned, lambda: release, notify)
+    flags = {"private": options.private, "zero_gpu": options.verb == "space" and options.zero_gpu}
+    pushed = hub.push_space(release, options.repository, checkpoints=used, **flags, **common)
     return f"{pushed.url} at commit {pushed.commit}"
+
+
+def space(options: argparse.Namespace, notify: Callable[[str], None]) -> tuple[hub.Release, str | None]:
+    """Return the files of the Space, and the checkpoint repository of the app. Raises CheckpointError, HubError."""
+    if options.verb == "static":
+        from charrnn.site import build_site  # imports gradio
+
+        return hub.static_release(build_site(options.checkpoints, notify).all_files()), None
+    release = hub.space_release(REPOSITORY, options.repository, options.checkpoints, zero_gpu=options.zero_gpu)
+    return release, options.checkpoints
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

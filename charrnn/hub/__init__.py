@@ -8,5 +8,5 @@ from charrnn.hub.bundled_fallback import fetch_with_fallback
 from charrnn.hub.download import Origin, commit_of, fetch, require_repository, resolve
 from charrnn.hub.errors import HubError
 from charrnn.hub.model_card import checkpoint_card
-from charrnn.hub.space import planned_space, push_space, space_release
+from charrnn.hub.space import push_space, require_space, space_release, static_release
 from charrnn.hub.upload import PushResult, Release, planned, push, release, require_ours, retry_line

@@ -1,9 +1,9 @@
-"""Publish the app as a Space; its checkpoints come from a Hub repository."""
+"""Publish the app, whose checkpoints come from a Hub repository, or the static page as a Space."""
 
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, SpaceHardware, constants
@@ -30,7 +30,22 @@ NOTEBOOK, EXAMPLE_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/
 MAX_BYTES = 10 * 1024 * 1024  # limit of a plain git push to the Hub
 GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU lists
 HUB_FILES = {".gitattributes"}  # created by the Hub
-SIGNATURE = {"app.py", "charrnn/__init__.py"}  # files that identify a Space of this project
+SIGNATURES = {"app.py", "charrnn/__init__.py"}, {"index.html", "charrnn/site.json"}  # files of an own Space
+STATIC_README = """---
+title: Char-RNN Lab
+emoji: 🎭
+colorFrom: blue
+colorTo: yellow
+sdk: static
+app_file: index.html
+license: mit
+short_description: Watch a hand-written RNN write, in your browser
+pinned: false
+---
+
+An interactive lab for character-level recurrent language models, without a server: the networks run in the page.
+Published with charrnn {version}.
+"""
 
 
 def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool = False) -> Release:
@@ -64,29 +79,35 @@ def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool 
     return Release(files, f"charrnn {__version__}, checkpoints of {checkpoints}")
 
 
+def static_release(files: Mapping[str, bytes]) -> Release:
+    """Return the static page as the files of a Space."""
+    readme = STATIC_README.format(version=__version__).encode()
+    return Release({"README.md": readme, **files}, f"charrnn {__version__}, static page")
+
+
 def push_space(
-    root: Path,
+    content: Release,
     repo_id: str,
-    checkpoints: str,
     *,
+    checkpoints: str | None = None,
     private: bool = False,
     zero_gpu: bool = False,
     replace: bool = False,
     notify: Callable[[str], None] = lambda line: None,
 ) -> PushResult:
     """
-    Publish the app as a Space in one commit, creating the Space if needed.
+    Publish a Space in one commit, creating it if needed.
 
-    Its variable CHARRNN_CHECKPOINTS names the checkpoint repository, which must exist. zero_gpu: create it on that
-    hardware, the only one available without a paid plan. replace: also overwrite a Space of another project,
+    checkpoints: of the app, which its variable CHARRNN_CHECKPOINTS names; None for a static page. zero_gpu: create it
+    on that hardware, the only one available without a paid plan. replace: also overwrite a Space of another project,
     otherwise an error. Raises HubError.
     """
-    content = planned_space(root, repo_id, checkpoints, zero_gpu=zero_gpu, replace=replace)
+    require_space(content, repo_id, checkpoints=checkpoints, replace=replace)
     api = HfApi(library_name="charrnn", library_version=__version__)
 
     def create() -> str:
         hardware = SpaceHardware.ZERO_A10G if zero_gpu else None
-        options = {"repo_type": "space", "space_sdk": "gradio", "space_hardware": hardware}
+        options = {"repo_type": "space", "space_sdk": "gradio" if checkpoints else "static", "space_hardware": hardware}
         return str(api.create_repo(repo_id, **options, private=private or None, exist_ok=True))
 
     def commit() -> str:
@@ -104,41 +125,41 @@ def push_space(
 
     with as_hub_errors(repo_id):
         url = with_retries(create, notify)
-        with_retries(lambda: api.add_space_variable(repo_id, VARIABLE, checkpoints), notify)
+        if checkpoints:
+            with_retries(lambda: api.add_space_variable(repo_id, VARIABLE, checkpoints), notify)
         return PushResult(url, with_retries(commit, notify), "")
 
 
-def planned_space(
-    root: Path,
+def require_space(
+    content: Release,
     repo_id: str,
-    checkpoints: str,
     *,
-    zero_gpu: bool = False,
+    checkpoints: str | None = None,
     replace: bool = False,
     notify: Callable[[str], None] = lambda line: None,
-) -> Release:
+) -> None:
     """
-    Return what `push_space` would send, with the same checks, changing nothing.
+    Check what `push_space` would do, changing nothing: that the checkpoints exist and that the Space may be replaced.
 
-    `notify` is called with the deletions.
+    `notify` is called with the deletions. Raises HubError.
     """
-    content = space_release(root, repo_id, checkpoints, zero_gpu=zero_gpu)
     api = HfApi(library_name="charrnn", library_version=__version__)
-    with as_hub_errors(checkpoints):
-        with_retries(lambda: api.model_info(checkpoints.partition("@")[0]), notify)
+    if checkpoints:
+        with as_hub_errors(checkpoints):
+            with_retries(lambda: api.model_info(checkpoints.partition("@")[0]), notify)
     with as_hub_errors(repo_id):
         try:
             head = with_retries(lambda: api.space_info(repo_id), notify)
         except RepositoryNotFoundError:
-            return content
+            return
         delete_operations(_files_to_delete(repo_id, head, content, replace), notify)
-    return content
 
 
 def _files_to_delete(repo_id: str, head: SpaceInfo, content: Release, replace: bool) -> list[str]:
     """Return the files to delete. Raises HubError for a Space of another project."""
     existing = {file.rfilename for file in head.siblings or []} - HUB_FILES
-    if not (replace or existing <= {"README.md"} or existing >= SIGNATURE):  # a new Space has only the Hub's README
+    is_ours = any(existing >= signature for signature in SIGNATURES)
+    if not (replace or is_ours or existing <= {"README.md", "index.html", "style.css"}):  # those of a new Space
         raise HubError(
             f"{repo_id} is a Space of another project, with {len(existing)} files that would be replaced: name another "
             "one, or give --replace",

@@ -1,9 +1,19 @@
 // What an edition of the page provides. These are the values of the app, whose page is served by Python; the static page replaces
-// them before its views load.
+// some of them before its views load.
 
 export const edition = {
-  /** Return the URL of a file of the page. */
+  /** Return the URL of a file of the page; a Promise of it for a file that has to be unpacked. */
   fileUrl: (path) => new URL("charrnn/" + path, document.baseURI).href,
+  /** Return a Promise of the exports of a module. */
+  importModule: (path) => import(edition.fileUrl(path)),
+  /** Start a worker that runs a module. */
+  startWorker: (path) => new Worker(edition.fileUrl(path), { type: "module" }),
+  /** Return a Promise of the bytes of a file. */
+  async readFile(path) {
+    const response = await fetch(edition.fileUrl(path));
+    if (!response.ok) throw new Error(`${path} could not be loaded (status ${response.status}): reload the page.`);
+    return response.arrayBuffer();
+  },
   /** (startEngine, onRunner) -> the provider of the page's text, see session/page_provider.js; null for that of the app. */
   createProvider: null,
 };

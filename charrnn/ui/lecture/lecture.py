@@ -1,7 +1,7 @@
 """Lecture mode: scenes beside a page whose link may hide controls and tabs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -33,6 +33,12 @@ def initial_value(store: Store, link: ShareLink) -> str:
     hidden = [HIDEABLE[name] for name in link.query.hide or ()]
     lecture = bool(link.query.lecture)
     return _encode(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden)
+
+
+def scene_messages(store: Store) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each scene as its message, before and after its answer is revealed."""
+    for number, scene in enumerate(SCENES, start=1):
+        yield json.loads(_encode(number)), json.loads(_encode(number, scene.measured_answer(store)))
 
 
 def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:

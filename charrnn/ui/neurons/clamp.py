@@ -1,6 +1,7 @@
 """Neurons, clamp: usual values of the units, and the loss of a model with clamps."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from charrnn.clamps import limits
 from charrnn.surprisal import Difference, GroupMean
@@ -21,12 +22,7 @@ def clamp_effects(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iter
     loaded = store.load(query.choice.name, query.choice.step)
     stats = ActivationStats.of(store, loaded)
     clamps = clamps_of(stats, query.form.get("clamps"), query.form.get("neuron"))
-    shown = {
-        "clamps": [stats.describe(clamp) for clamp in clamps],
-        "names": [{"name": name, "span": stats.span(name), "limits": limits(name)} for name in stats.values],
-        "units": stats.units,
-        "usual_of": f"5 %, mean and 95 %: over {stats}.",
-    }
+    shown = {"clamps": [stats.describe(clamp) for clamp in clamps], **describe_units(stats)}
     source, notice = holdout_text(store, loaded, query)
     text = source.text
     require_current(is_current)
@@ -38,6 +34,12 @@ def clamp_effects(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iter
     difference = Difference(text, clamped, free)
     cost = " ".join(filter(None, [describe_cost(difference.whole(), source.origin), notice]))
     yield message(query.number, "", 1, cost=cost, table=_table(difference).to_json())
+
+
+def describe_units(stats: ActivationStats) -> dict[str, Any]:
+    """Describe what can be clamped: names with their ranges, number of units, and the text of the usual values."""
+    names = [{"name": name, "span": stats.span(name), "limits": limits(name)} for name in stats.values]
+    return {"names": names, "units": stats.units, "usual_of": f"5 %, mean and 95 %: over {stats}."}
 
 
 def holdout_text(store: Store, loaded: LoadedModel, query: ViewQuery) -> tuple[SourceText, str]:

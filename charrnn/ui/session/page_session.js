@@ -12,7 +12,7 @@ const ENDPOINT = "gradio_api/run/continue_text"; // below the address of the pag
 const absolute = (path) => new URL(path, document.baseURI).href;
 
 /** Start the engine in a worker; load(checkpoint) as in engine_provider.js. */
-const startEngine = (load) => new EngineProvider(new Worker(edition.fileUrl("engine/worker.js"), { type: "module" }), load);
+const startEngine = (load) => new EngineProvider(edition.startWorker("engine/worker.js"), load);
 
 /** Show what runs the network of the session's text; views call the provider for other networks too. */
 const showRunner = (runner, checkpoint = session.checkpoint) => {

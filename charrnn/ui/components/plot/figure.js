@@ -8,13 +8,15 @@ let loading = null;
 
 /** Load plotly.js once. */
 function plotly() {
-  loading ||= new Promise((resolve, reject) => {
+  loading ||= (async () => {
     const script = document.createElement("script");
-    script.src = edition.fileUrl("plotly.min.js");
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error("the plotting library could not be loaded; reload the page"));
-    document.head.append(script);
-  });
+    script.src = await edition.fileUrl("plotly.min.js");
+    return new Promise((resolve, reject) => {
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = () => reject(new Error("the plotting library could not be loaded; reload the page"));
+      document.head.append(script);
+    });
+  })();
   return loading;
 }
 

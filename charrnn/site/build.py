@@ -1,0 +1,157 @@
+"""Builds the files of the static page from the page's own modules, checkpoints and their analyses."""
+
+import gzip
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from shutil import copytree, ignore_patterns
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from charrnn.checkpoint import STEPS, CheckpointError
+from charrnn.export.network_file import pack_network
+from charrnn.site.kept_answers import KEPT, SMALL, KeptAnswers
+from charrnn.site.page_html import page_html
+from charrnn.ui.lecture.lecture import scene_messages
+from charrnn.ui.lecture.scenes import SCENES
+from charrnn.ui.page import ANALYSIS_TABS
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.generation_defaults import prompt_for
+from charrnn.ui.server.link_schema import link_schema
+from charrnn.ui.server.share_link import DEFAULTS
+from charrnn.ui.server.static_files import served
+from charrnn.ui.server.text_calls import TextCalls, TextRequest
+from charrnn.ui.sidebar.sidebar import describe_models
+
+PAGE = "index.html"
+ENTRIES = ("site/main.js", "site/live_answers.js", "sidebar/sidebar.js", "write/view.js", "lecture/lecture.js")
+SAMPLING = ("temperature", "top_k", "top_p", "min_p")
+IMPORTED = re.compile(r"""(?:\bfrom\s+|\bimport\s+)"(\.{1,2}/[^"]+)";""")
+
+
+@dataclass(frozen=True)
+class Site:
+    """The page of a site, and its other files by path."""
+
+    html: str
+    files: dict[str, bytes]
+
+    def all_files(self) -> dict[str, bytes]:
+        """Return the page and its files by path."""
+        return {PAGE: self.html.encode(), **self.files}
+
+    def write(self, out: Path) -> None:
+        """Write the page and its files below a folder. Raises OSError."""
+        for name, content in self.all_files().items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, small: bool = False) -> Site:
+    """
+    Build the site of the checkpoints in a folder.
+
+    Analyses that are not saved beside a checkpoint are computed, in some minutes for large networks. small: keep fewer
+    answers, for a single file. Raises CheckpointError if there is no checkpoint.
+    """
+    store = Store(root)
+    if not (infos := store.checkpoints()):
+        raise CheckpointError(store.empty_reason())
+    page_files = {name: path.read_bytes() for name, path in served().items()}
+    parts = {name: tab(store) for name, tab in ANALYSIS_TABS.items()}
+    kept = KeptAnswers(SMALL if small else KEPT)
+    for part in [part for tab in parts.values() for part in tab]:
+        kept.add(part, store, notify)
+    data = {name: compressed(messages) for name, messages in kept.files.items()}
+    networks: dict[str, dict[int, str]] = {}
+    for info in infos:
+        notify(f"{info.name} …")
+        for step in info.saved_steps:
+            name = networks.setdefault(info.name, {})[step] = f"networks/{len(data)}.bin"
+            data[name] = _network(store.load(info.name, step))
+    data["kept/opening.bin"] = compressed({} if small else opening(store))  # a single file has the network at once
+    scenes = list(scene_messages(store))
+    for number, (_, answer) in enumerate(scenes, start=1):
+        data[f"kept/scene-{number}.bin"] = compressed(answer)
+    site = {
+        "models": json.loads(describe_models(store, store.load())),
+        "link": link_schema(store, [scene.sets for scene in SCENES]),
+        "scenes": [scene for scene, _ in scenes],
+        "networks": networks,
+        "kept": kept.parts,
+    }
+    data["site.json"] = json.dumps(site, ensure_ascii=False, separators=(",", ":")).encode()
+    html = page_html(parts, sorted(modules_of(ENTRIES, page_files)))
+    return Site(html, {f"charrnn/{name}": content for name, content in (page_files | data).items()})
+
+
+def opening(store: Store) -> dict[str, Any]:
+    """Return the page's first call and its answer, so that it opens on a text before a network is there."""
+    loaded = store.load()
+    call = {name: DEFAULTS[name] for name in SAMPLING} | {
+        "clamps": [],
+        "recurrent_scale": 1,
+        "checkpoint": {"name": loaded.info.name, "step": loaded.checkpoint.step},
+        "view": "",
+        "seed": DEFAULTS["seed"],
+        "text": prompt_for(loaded, DEFAULTS["prompt"]),
+        "edits": [],
+        "start": 0,
+        "count": DEFAULTS["characters"],
+    }
+    call["prompt"] = len(call["text"])
+    return {"call": call, "answer": TextCalls(store).answer(TextRequest.model_validate(call))}
+
+
+def compressed(value: Any) -> bytes:
+    """Encode a JSON value, compressed."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return gzip.compress(text.encode("utf-8", "surrogatepass"), 9, mtime=0)
+
+
+def _network(loaded: LoadedModel) -> bytes:
+    views = {name: view.to_json() for name, view in loaded.views().items()}
+    packed = pack_network(loaded.checkpoint.model, model=loaded.metadata(), views=views)
+    return gzip.compress(packed, 9, mtime=0)
+
+
+def imports_of(name: str, source: str) -> Iterator[tuple[str, str]]:
+    """Yield each relative import of a module: as written, and the path it means."""
+    for specifier in IMPORTED.findall(source):
+        parts: list[str] = []
+        for part in [*PurePosixPath(name).parent.parts, *specifier.split("/")]:
+            if part == "..":
+                parts.pop()
+            elif part != ".":
+                parts.append(part)
+        yield specifier, "/".join(parts)
+
+
+def modules_of(entries: Iterable[str], files: dict[str, bytes]) -> list[str]:
+    """Return these modules and all that they import, each after what it imports."""
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name not in found:
+            for _, path in imports_of(name, files[name].decode()):
+                visit(path)
+            found[name] = None
+
+    for entry in entries:
+        visit(entry)
+    return list(found)
+
+
+@contextmanager
+def selected_checkpoints(root: Path, names: Iterable[str], steps: bool = False) -> Iterator[Path]:
+    """Copy some checkpoints into a folder that is deleted afterwards; steps: with their earlier training steps."""
+    ignored = ["training.safetensors", *([] if steps else [STEPS])]
+    with TemporaryDirectory(prefix="charrnn-") as folder:
+        target = Path(folder) / root.resolve().name
+        for name in names:
+            copytree(root / name, target / name, ignore=ignore_patterns(*ignored))
+        yield target

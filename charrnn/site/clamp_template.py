@@ -1,0 +1,32 @@
+"""Clamps for a page without a server: the usual values of every unit, and the text that shows their cost."""
+
+from dataclasses import asdict
+from typing import Any
+
+from charrnn.clamps import Clamp
+from charrnn.ui.neurons.clamp import describe_units, holdout_text
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.clamp_requests import ActivationStats, default_clamp
+from charrnn.ui.server.view_query import ViewQuery
+
+
+def clamp_template(store: Store, loaded: LoadedModel) -> dict[str, Any]:
+    """
+    Return what site/live_answers.js needs to answer the queries of the clamp view. Raises ValueError.
+
+    `usual`: by name, for each unit and last for all units, its mean as a clamp's value, then the 5 %, mean and 95 %.
+    """
+    stats = ActivationStats.of(store, loaded)
+    source, notice = holdout_text(store, loaded, ViewQuery())
+
+    def usual(name: str, unit: int | None) -> list[float]:
+        return [mean := stats.mean(name, unit), *stats.describe(Clamp(name, unit, mean))["usual"]]
+
+    return {
+        "shown": describe_units(stats),
+        "usual": {name: [usual(name, unit) for unit in [*range(stats.units), None]] for name in stats.values},
+        "default": asdict(default_clamp(stats)),
+        "text": source.text,
+        "origin": source.origin,
+        "notice": notice,
+    }

@@ -1,0 +1,225 @@
+"""
+Answers of the page's views that are kept with a site.
+
+The same generators that answer a page's queries on a server run once for each query that is kept. `site/answers.js`
+finds the answer of a query by the fields named here.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, combinations
+from typing import Any, cast
+
+from charrnn import figures
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.site.clamp_template import clamp_template
+from charrnn.site.source_template import source_template
+from charrnn.tracing import layers_of
+from charrnn.ui.neurons.unit_scores import saved_boards
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.streaming import Part, Stream
+from charrnn.ui.server.view_query import ViewQuery
+
+WIDTH = 860  # of the kept figures, in pixels
+SCALES = (0.7, 1.0, 1.4)  # of W_hh
+Query = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """
+    The queries of a part whose answers are kept.
+
+    fields: what the answer depends on, of the query's form unless it is `checkpoint` or `name`. optional: fields that
+    may be left out to find a similar answer; nearest: a number, of which the nearest one is taken. blank: fields of
+    the form that must be empty. whole: keep every message of an answer. models: the answers are of all models, and the
+    page selects those that are ticked. compute: returns the answer, by default that of the part's generator.
+    """
+
+    queries: Callable[[Store], Iterable[Query]] = lambda store: [_query()]
+    fields: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    nearest: str = ""
+    blank: tuple[str, ...] = ("text",)
+    whole: bool = False
+    models: bool = False
+    compute: Callable[[Store, Query], list[Any]] | None = None
+
+    def answer(self, part: Part, store: Store, query: Query) -> list[Any]:
+        """Return the messages of an answer, unless `whole` without those that later ones replace."""
+        try:
+            if self.compute is not None:
+                return self.compute(store, query)
+            stream = cast(Stream, part.stream)  # a part without one has no kept answers
+            messages = [json.loads(text) for text in stream(ViewQuery.from_page(query), lambda: True)]
+        except ValueError as error:
+            return [{"words": f"{error}.", "figure": None}]
+        needed: list[Any] = []
+        names: set[str] = set()
+        for message in reversed(messages):
+            if self.whole or not names >= message.keys():
+                needed.insert(0, message)
+            names |= message.keys()
+        return needed
+
+    def manifest(self) -> dict[str, Any]:
+        """Describe how the page finds an answer."""
+        names = ("fields", "optional", "nearest", "blank", "models")
+        return {name: getattr(self, name) for name in names}
+
+
+def _query(info: CheckpointInfo | None = None, step: int | None = None, **form: Any) -> Query:
+    query: Query = {"number": 0, "width": WIDTH, "form": form}
+    if info is not None:
+        query["checkpoint"] = {"name": info.name, "step": info.step if step is None else step}
+    return query
+
+
+def _each(store: Store) -> Iterator[Query]:
+    """Query every checkpoint at its last step."""
+    return (_query(info) for info in store.checkpoints())
+
+
+def _each_step(store: Store) -> Iterator[Query]:
+    """Query every checkpoint at each saved step, with all models in the figure."""
+    names = [info.name for info in store.checkpoints()]
+    return (_query(info, step) | {"names": names} for info in store.checkpoints() for step in info.saved_steps)
+
+
+def _all_ticked(store: Store) -> Iterator[Query]:
+    names = [info.name for info in store.checkpoints()]
+    return (query | {"names": names} for query in _each(store))
+
+
+def _scales(store: Store) -> Iterator[Query]:
+    return (_query(info, knob=scale) for info in store.checkpoints() for scale in SCALES)
+
+
+def _views(store: Store) -> Iterator[Query]:
+    return (_query(info, view=view) for info in store.checkpoints() for view in _view_names(store, info))
+
+
+def _units(store: Store) -> Iterator[Query]:
+    """Query the default unit, and each unit that is the best one for a concept."""
+    for info in store.checkpoints():
+        boards = saved_boards(store.load(info.name))
+        for view in _view_names(store, info):
+            board = boards.get(view or "")
+            found = {best.unit for best in board.best if best.found} if board else set()
+            yield from (_query(info, view=view, unit=unit) for unit in [None, *sorted(found)])
+
+
+def _view_names(store: Store, info: CheckpointInfo) -> list[str | None]:
+    return [None, *store.load(info.name).view_names]
+
+
+def _curves(store: Store) -> Iterator[Query]:
+    """Query the training curves of all models in every unit, span and selection of parts."""
+    names = [info.name for info in store.checkpoints()]
+    sizes = range(1, len(figures.PARTS) + 1)
+    for parts in chain.from_iterable(combinations(figures.PARTS, size) for size in sizes):
+        for unit in figures.UNITS:
+            for span in figures.SPANS:
+                yield _query(unit=unit, span=span, parts=list(parts)) | {"names": names}
+
+
+def _all_curves(store: Store) -> Iterator[Query]:
+    """Query the training curves of all models with every part in each unit and span."""
+    everything = list(figures.PARTS)
+    for query in _curves(store):
+        if query["form"]["parts"] == everything:
+            yield query
+            yield query | {"form": {name: value for name, value in query["form"].items() if name != "parts"}}
+
+
+def _samples(store: Store) -> Iterator[Query]:
+    return (_query(model=model) for model in ["", *(info.name for info in store.checkpoints())])
+
+
+def _layers(store: Store) -> Iterator[Query]:
+    """Query the source of each network, and of each block of MiniGPT; by default the last one."""
+    for info in store.checkpoints():
+        blocks = layers_of(store.load(info.name).checkpoint.model)
+        yield from (_query(info, layer=layer) for layer in [None, *range(1, blocks + 1)])
+
+
+def _source_lines(store: Store, query: Query) -> list[Any]:
+    loaded = store.load(query["checkpoint"]["name"])
+    layer = query["form"]["layer"] or layers_of(loaded.checkpoint.model)
+    return [store.cache.compute(source_template, loaded, layer)]
+
+
+def _clamps(store: Store, query: Query) -> list[Any]:
+    return [clamp_template(store, store.load(query["checkpoint"]["name"]))]
+
+
+# By the id of the part. A part that is not listed needs Python, unless the page answers it itself.
+KEPT: Mapping[str, Kept] = {
+    "gradients/gradient_norms": Kept(_each_step, ("checkpoint",), models=True),
+    "gradients/recurrent_scale": Kept(_scales, ("checkpoint", "knob"), nearest="knob"),
+    "gradients/saliency": Kept(optional=("A", "B", "text"), fields=("A", "B", "text"), blank=(), whole=True),
+    "gradients/context_use": Kept(_all_ticked, ("checkpoint",), models=True),
+    "gradients/over_training": Kept(_each, ("name",)),
+    "gradients/clipping": Kept(),
+    "neurons/leaderboard": Kept(_views, ("checkpoint", "view"), ("view",), blank=("text", "pattern")),
+    "neurons/unit": Kept(_units, ("checkpoint", "view", "unit"), ("unit", "view")),
+    "neurons/clamp": Kept(_each, ("name",), compute=_clamps),
+    "neurons/gate_saturation": Kept(_each, ("checkpoint",)),
+    "neurons/exercises": Kept(_each, ("checkpoint",), blank=("exercise",)),
+    "compare/training_curves": Kept(_curves, ("unit", "span", "parts"), blank=(), models=True),
+    "compare/results_table": Kept(),
+    "compare/lab_sheet": Kept(),
+    "compare/samples": Kept(_samples, ("model",)),
+    "under_the_hood/source_trace": Kept(_layers, ("name", "layer"), blank=(), compute=_source_lines),
+    "under_the_hood/self_checks": Kept(_each, ("checkpoint",)),
+    "under_the_hood/recorded_profile": Kept(),
+    "under_the_hood/recorded_window_length": Kept(),
+}
+
+SMALL = {name: kept for name, kept in KEPT.items() if name != "gradients/saliency"} | {
+    "neurons/unit": replace(KEPT["neurons/unit"], queries=_views),
+    "compare/training_curves": replace(KEPT["compare/training_curves"], queries=_all_curves, optional=("parts",)),
+}
+
+
+@dataclass
+class KeptAnswers:
+    """The kept answers of a site: files by name, and how the page finds them."""
+
+    queries: Mapping[str, Kept]
+    files: dict[str, list[Any]] = field(default_factory=dict)  # messages of an answer
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, part: Part, store: Store, notify: Callable[[str], None]) -> None:
+        """Run the queries of a part and keep their answers."""
+        kept = self.queries.get(part.id)
+        if kept is None:
+            return
+        notify(f"{part.id} …")
+        found: dict[str, str] = {}
+        for query in kept.queries(store):
+            messages = kept.answer(part, store, query)
+            name = f"kept/{len(self.files)}.bin"
+            same = next((other for other in found.values() if self.files[other] == messages), None)
+            if same is None:
+                self.files[name] = messages
+            found[key_of(kept.fields, query)] = same or name
+            chosen = {name: messages[-1][name] for name in kept.optional if name in messages[-1]}  # by the answer
+            found.setdefault(key_of(kept.fields, query | {"form": query["form"] | chosen}), same or name)
+        self.parts[part.id] = {**kept.manifest(), "files": found}
+
+
+def key_of(fields: Iterable[str], query: Query) -> str:
+    """Return the key of a query, as site/answers.js does."""
+    return json.dumps([_value(query, name) for name in fields], separators=(",", ":"), ensure_ascii=False)
+
+
+def _value(query: Query, name: str) -> Any:
+    checkpoint = query.get("checkpoint")
+    if name in ("checkpoint", "name"):
+        return checkpoint and ([checkpoint["name"], checkpoint["step"]] if name == "checkpoint" else checkpoint["name"])
+    value = query["form"].get(name)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # as in JavaScript
+    return value or None if isinstance(value, str) else value

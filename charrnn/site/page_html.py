@@ -1,0 +1,87 @@
+"""The HTML of the static page, laid out as the app lays it out."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from charrnn.ui import tabs
+from charrnn.ui.server.share_link import TABS
+from charrnn.ui.server.static_files import read
+from charrnn.ui.server.streaming import Part
+
+# 'wasm-unsafe-eval': the engine compiles WebAssembly. Style attributes place marks and bars.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+)
+DESCRIPTION = "Watch a hand-written RNN write, and see its hidden state, its gradients and its units."
+
+
+def page_html(parts: Mapping[str, Sequence[Part]], preload: Iterable[str]) -> str:
+    """
+    Return the page.
+
+    parts: the views of each tab but the first. preload: modules that the first tab needs.
+    """
+    links = [f'<link rel="modulepreload" href="charrnn/{name}">' for name in preload]
+    styles = re.sub(r'<link rel="modulepreload".*\n?', "", read("components/head.html")).strip()
+    views = {"write": [_view("write/view", "write/view", "write/view")]}
+    views |= {name: [_part(part) for part in parts[name]] for name in parts}
+    buttons = "".join(_tab_button(name) for name in views)
+    panels = "\n".join(_tab_panel(name, views[name]) for name in views)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="description" content="{DESCRIPTION}">
+<title>Char-RNN Lab</title>
+<link rel="icon" href="data:,">
+{styles}
+<link rel="stylesheet" href="charrnn/site/site.css">
+{chr(10).join(links)}
+</head>
+<body>
+<script src="charrnn/site/theme.js"></script>
+<div class="gradio-container">
+<main class="main fillable">
+<div class="cr-header">{read("components/header.html")}</div>
+<div class="cr-page">
+<div class="column cr-aside">
+{_view("lecture/lecture", "lecture/lecture", "lecture/lecture", "cr-lecture-view")}
+{_view("sidebar/sidebar", "sidebar/sidebar", "sidebar/sidebar", "cr-left")}
+</div>
+<div class="column cr-main cr-tabs">
+<div class="tab-wrapper"><div class="tab-container" role="tablist" aria-label="Views">{buttons}</div></div>
+{panels}
+</div>
+</div>
+</main>
+</div>
+<script type="module" src="charrnn/site/main.js"></script>
+</body>
+</html>
+"""
+
+
+def _tab_button(name: str) -> str:
+    first = "true" if TABS[name] == tabs.WRITE else "false"
+    attributes = f'id="cr-tab-{name}-button" aria-controls="cr-tab-{name}" aria-selected="{first}"'
+    return f'<button type="button" role="tab" {attributes}>{escape(TABS[name])}</button>'
+
+
+def _tab_panel(name: str, views: Iterable[str]) -> str:
+    hidden = "" if TABS[name] == tabs.WRITE else " hidden"
+    attributes = f'id="cr-tab-{name}" role="tabpanel" aria-labelledby="cr-tab-{name}-button"{hidden}'
+    return f'<div class="tabitem" {attributes}>\n{chr(10).join(views)}\n</div>'
+
+
+def _part(part: Part) -> str:
+    heading = f'<div class="cr-heading">{read(f"{part.heading}.html")}</div>' if part.heading else ""
+    id = f' id="{part.elem_id}"' if part.elem_id else ""
+    return f'<div class="column cr-part"{id}>{heading}\n{_view(part.name, part.template or part.name, part.id)}</div>'
+
+
+def _view(module: str, template: str, id: str, classes: str = "cr-view") -> str:
+    return f'<div class="{classes}" data-module="{module}" data-view="{id}">\n{read(f"{template}.html")}</div>'

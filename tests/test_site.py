@@ -1,0 +1,141 @@
+"""Build the static page of small networks, as a folder and as one file."""
+
+import gzip
+import json
+import re
+from base64 import b85decode
+from pathlib import Path
+
+import pytest
+
+from charrnn.commands import site as command
+from charrnn.site import Site, build_site, selected_checkpoints, single_file
+from charrnn.site.build import modules_of
+from charrnn.site.kept_answers import KEPT, key_of
+from charrnn.site.single_file import WORKER, as_function, bundle
+from charrnn.ui.page import ANALYSIS_TABS
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.static_files import served
+from charrnn.ui.server.text_calls import TextCalls, TextRequest
+from tests.node import node_json, run_node
+
+
+@pytest.fixture(scope="module")
+def root(trained: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Two small networks, with the training steps of both."""
+    with selected_checkpoints(trained, ["rnn", "lstm"], steps=True) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def site(root: Path) -> Site:
+    return build_site(root)
+
+
+@pytest.fixture(scope="module")
+def manifest(site: Site) -> dict:
+    return json.loads(site.files["charrnn/site.json"])
+
+
+def unpacked(site: Site, name: str):
+    return json.loads(gzip.decompress(site.files[f"charrnn/{name}"]))
+
+
+def test_page_loads_only_files_of_the_site(site: Site):
+    linked = re.findall(r'(?:href|src)="([^"]+)"', site.html)
+    assert {name for name in linked if name.startswith("charrnn/")} <= site.files.keys()
+    others = {name for name in linked if not name.startswith(("charrnn/", "#", "data:,"))}
+    assert all(name.startswith("https://") for name in others), "only links that a reader follows"
+
+
+def test_every_view_of_the_app_is_on_the_page(site: Site, root: Path):
+    parts = [part for tab in ANALYSIS_TABS.values() for part in tab(Store(root))]
+    shown = re.findall(r'data-view="([^"]+)"', site.html)
+    assert sorted(shown) == sorted([part.id for part in parts] + ["lecture/lecture", "sidebar/sidebar", "write/view"])
+    assert KEPT.keys() <= {part.id for part in parts}
+
+
+def test_kept_answers_are_in_their_files(site: Site, manifest: dict):
+    for part in manifest["kept"].values():
+        for name in part["files"].values():
+            assert all(
+                "words" in message or "shown" in message or "blocks" in message for message in unpacked(site, name)
+            )
+    assert unpacked(site, "kept/scene-1.bin")["at"] == 1
+
+
+def test_every_saved_step_has_a_network(site: Site, manifest: dict, root: Path):
+    infos = {info.name: info.saved_steps for info in Store(root).checkpoints()}
+    assert {name: [int(step) for step in steps] for name, steps in manifest["networks"].items()} == infos
+    files = [name for steps in manifest["networks"].values() for name in steps.values()]
+    assert len(set(files)) == len(files) and {f"charrnn/{name}" for name in files} <= site.files.keys()
+
+
+def test_page_opens_on_the_text_of_its_first_call(site: Site, root: Path):
+    kept = unpacked(site, "kept/opening.bin")
+    answer = TextCalls(Store(root)).answer(TextRequest.model_validate(kept["call"]))
+    assert kept["answer"] == json.loads(json.dumps(answer))
+
+
+def test_page_and_builder_key_queries_alike():
+    forms = [{"knob": 1.0}, {"knob": 1.4}, {"view": "", "unit": 3}, {"view": 'ħ\n"', "unit": 0}, {}]
+    queries = [{"checkpoint": {"name": "my <b>net", "step": 12}, "form": form} for form in forms] + [{"form": {}}]
+    fields = ["checkpoint", "name", "knob", "view", "unit"]
+    script = "import('../../charrnn/ui/site/answers.js').then(({ keyOf }) => "
+    script += f"console.log(JSON.stringify({json.dumps(queries)}.map((query) => keyOf({fields}, query)))))"
+    done = run_node("-e", script)
+    assert json.loads(done.stdout) == [key_of(fields, query) for query in queries], done.stderr
+
+
+def test_bundled_modules_export_what_the_modules_do():
+    files = {name: path.read_bytes() for name, path in served().items()}
+    names = modules_of([WORKER, "session/session.js", "site/answers.js"], files)
+    scripts = {name: as_function(name, files[name].decode()) for name in names}
+    found = node_json("run_module_exports.mjs", {"modules": names, "bundle": bundle(scripts)})
+    assert found.keys() == set(names) and all(imported == bundled for imported, bundled in found.values())
+
+
+def test_single_file_holds_every_file_and_loads_none(site: Site):
+    html = single_file(site)
+    assert not re.search(r'(?:href|src)="charrnn/', html)
+    packed = dict(re.findall(r'<script type="text/plain" data-file="([^"]+)">([^<]*)</script>', html))
+    for name, text in packed.items():
+        content = b85decode(text.replace(".", "<"))
+        original = site.files.get(f"charrnn/{name}")
+        if name.endswith(".bin"):
+            assert content == original
+        elif original is not None:
+            assert gzip.decompress(content) == original
+    assert packed.keys() >= {"modules", "site.json", "plotly.min.js"}
+
+
+@pytest.mark.parametrize("flags", [[], ["out", "--single-file", "lab.html"], ["out", "--networks", "nosuch"]])
+def test_wrong_flags_are_refused(flags: list[str], trained: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        command.parse([*flags, "--checkpoints", str(trained)])
+    assert stopped.value.code == 2 and capsys.readouterr().err
+
+
+def test_files_of_others_are_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "folder").mkdir()
+    for name in ("folder/theirs.txt", "page.html"):
+        (tmp_path / name).write_text("theirs")
+    assert command.main([str(tmp_path / "folder")]) == 1
+    assert command.main(["--single-file", str(tmp_path / "page.html")]) == 1
+    assert command.main([str(tmp_path / "page.html")]) == 1
+    assert "give a new" in capsys.readouterr().err
+    assert (tmp_path / "folder/theirs.txt").read_text() == (tmp_path / "page.html").read_text() == "theirs"
+
+
+def test_site_of_one_network_replaces_an_older_one(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    flags = ["--checkpoints", str(trained), "--networks", "gru"]
+    out, page = tmp_path / "site", tmp_path / "lab.html"
+    (out / "charrnn").mkdir(parents=True)
+    for name in ("index.html", "charrnn/site.json", "charrnn/old.js"):
+        (out / name).write_text("old")
+    assert command.main([str(out), *flags]) == 0 and command.main(["--single-file", str(page), *flags]) == 0
+    assert not (out / "charrnn/old.js").exists() and "http.server" in capsys.readouterr().out
+    assert [model["name"] for model in json.loads((out / "charrnn/site.json").read_text())["models"]["models"]] == [
+        "gru"
+    ]
+    assert command.main(["--single-file", str(page), *flags]) == 0, "a page that was built is replaced"
