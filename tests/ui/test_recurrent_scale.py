@@ -19,7 +19,7 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 from tests.trained_checkpoints import TEXT
 from tests.ui.compare_helpers import always, decoded
 from tests.ui.conftest import open_page
-from tests.ui.page_actions import generated
+from tests.ui.page_actions import generated, set_more
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
@@ -235,8 +235,17 @@ def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
         "text => [...document.querySelectorAll('#cr-knob .cr-written')].at(-1)?.textContent === text", arg=expected
     )
     assert not queued, "the figures do not depend on the sampling settings"
+    words = page.locator("#cr-knob .cr-text-words")
+    set_more(page, seed=2**32)
+    page.locator("#cr-seed").press("Tab")
+    expect(words).to_have_text("seed is 4294967296: give a whole number from 0 to 4294967295.")
+    expect(page.locator("#cr-knob .cr-writers")).to_be_hidden()
+    set_more(page, seed=6)
+    page.locator("#cr-seed").press("Tab")
+    expect(words).to_contain_text(" in × 1.60 (")
     page.locator("#cr-model").select_option("minigpt")
     expect(page.locator("#cr-knob .cr-plot-words").first).to_contain_text("MiniGPT has no recurrent")
+    expect(words).to_contain_text("no recurrent weights")
     expect(page.locator("[data-figure=curve]")).to_be_hidden()
 
 
