@@ -58,9 +58,7 @@ def test_every_view_of_the_app_is_on_the_page(site: Site, root: Path):
 def test_kept_answers_are_in_their_files(site: Site, manifest: dict):
     for part in manifest["kept"].values():
         for name in part["files"].values():
-            assert all(
-                "words" in message or "shown" in message or "blocks" in message for message in unpacked(site, name)
-            )
+            assert all(message for message in unpacked(site, name))
     assert unpacked(site, "kept/scene-1.bin")["at"] == 1
 
 

@@ -28,6 +28,7 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
         "gridcolor": LINE,
         "linecolor": LINE,
         "zeroline": False,
+        "automargin": True,
         "tickfont": {"family": MONO, "size": size, "color": QUIET},
         "title": {"text": title, "font": {"color": QUIET, "size": 12}, "standoff": 8},
         **more,
@@ -46,6 +47,7 @@ def frame(figure: go.Figure, margin: Mapping[str, float], *, legend_y: float | N
             trace.legendgroup = trace.name
     figure.update_layout(
         overwrite=True,
+        template=None,  # 7 kB of defaults for other kinds of figures
         showlegend=legend_y is not None,
         legend=LEGEND | {"y": legend_y},
         paper_bgcolor="rgba(0,0,0,0)",

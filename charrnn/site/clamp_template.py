@@ -25,6 +25,7 @@ def clamp_template(store: Store, loaded: LoadedModel) -> dict[str, Any]:
     return {
         "shown": describe_units(stats),
         "usual": {name: [usual(name, unit) for unit in [*range(stats.units), None]] for name in stats.values},
+        "last_step": loaded.checkpoint.step,
         "default": asdict(default_clamp(stats)),
         "text": source.text,
         "origin": source.origin,

@@ -15,6 +15,7 @@ from charrnn import figures
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.site.clamp_template import clamp_template
 from charrnn.site.source_template import source_template
+from charrnn.site.surprisal_template import surprisal_template
 from charrnn.tracing import layers_of
 from charrnn.ui.neurons.unit_scores import saved_boards
 from charrnn.ui.server.checkpoint_store import Store
@@ -164,9 +165,10 @@ KEPT: Mapping[str, Kept] = {
     "gradients/clipping": Kept(),
     "neurons/leaderboard": Kept(_views, ("checkpoint", "view"), ("view",), blank=("text", "pattern")),
     "neurons/unit": Kept(_units, ("checkpoint", "view", "unit"), ("unit", "view")),
-    "neurons/clamp": Kept(_each, ("name",), compute=_clamps),
+    "neurons/clamp": Kept(_each, ("name",), blank=(), compute=_clamps),
     "neurons/gate_saturation": Kept(_each, ("checkpoint",)),
     "neurons/exercises": Kept(_each, ("checkpoint",), blank=("exercise",)),
+    "compare/surprisal_difference": Kept(blank=(), compute=lambda store, _: [surprisal_template(store)]),
     "compare/training_curves": Kept(_curves, ("unit", "span", "parts"), blank=(), models=True),
     "compare/results_table": Kept(),
     "compare/lab_sheet": Kept(),

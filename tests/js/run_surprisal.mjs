@@ -16,10 +16,10 @@ const engine = new Engine(async ({ name, step }) => {
 });
 
 async function answer(query) {
-  const { sources, source_of: sourceOf, records } = template;
+  const { sources, source_of: sourceOf, records, empty } = template;
   const messages = [];
   const source = sources[sourceOf[query.form.A.checkpoint.name]];
-  for await (const message of differenceAnswer(engine, query, { models, source, records })) messages.push(message);
+  for await (const message of differenceAnswer(engine, query, { models, source, records, empty })) messages.push(message);
   return messages;
 }
 

@@ -6,6 +6,7 @@ import { countCharacters } from "../components/code_points.js";
 import { knownToAll } from "../components/offered_models.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
 import { KINDS, kinds } from "./char_classes.js";
+import { deltaFigure, describeDelta, signed } from "./delta_figure.js";
 import { givenText, grouped } from "./source_text.js";
 
 const MAX_COMPARED_CHARS = 10_000;
@@ -45,10 +46,9 @@ function surprisalBits(logits, id) {
  * Yield the messages of the view compare/surprisal_difference.
  *
  * query: as view_query.js sends it. models: as in page.models. source: the default text, { text, origin, writers }. records: the
- * stored surprisals of models on the held-out text, by name: see charrnn/site/surprisal_template.py. kept: a message whose figure
- * is shown, if any.
+ * stored surprisals of models on the held-out text, by name, empty: the figure to fill: see charrnn/site/surprisal_template.py.
  */
-export async function* differenceAnswer(provider, query, { models, source, records = {}, kept = null, signal }) {
+export async function* differenceAnswer(provider, query, { models, source, records, empty, signal }) {
   const { number, form } = query;
   const pair = [form.A, form.B].map(({ checkpoint }) => ({ checkpoint, model: models.find(({ name }) => name === checkpoint.name) }));
   const { text, origin, writers, notice } = comparedText(pair, form, source);
@@ -66,12 +66,12 @@ export async function* differenceAnswer(provider, query, { models, source, recor
   yield {
     number,
     words: sentences(describeDifference(whole, origin, authors), notice, savedWords),
-    figure: kept?.figure ?? null,
+    figure: deltaFigure(empty, [byKind, byContext]),
     text,
     bits: bits.map((values) => values.map((value) => Math.round(1000 * value))),
     kinds: kindOf,
     kind_names: KINDS,
-    figure_words: kept?.figure_words ?? "",
+    figure_words: describeDelta([byKind, byContext]),
     table: differenceTable("The same in numbers: means over so many characters", ["A", "B"], rows),
   };
 }
@@ -160,12 +160,6 @@ function stretchMean(name, a, b, rows) {
 // ------------------------------------------------------------------ words and tables
 
 const sentences = (...parts) => parts.filter(Boolean).join(" ");
-
-/** Format a number with a typographic sign; no sign if it rounds to 0. */
-function signed(number, digits = 3) {
-  const size = Math.abs(number).toFixed(digits);
-  return Number(size) === 0 ? size : (number < 0 ? "−" : "+") + size;
-}
 
 function describeMean({ delta, error, characters }, digits, origin) {
   const over = characters === 1 ? "1 character" : `${grouped(characters)} characters`;
