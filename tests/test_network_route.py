@@ -43,7 +43,7 @@ def test_network_file_has_weights_graph_model_and_views(small: Store, name: str)
         weights, True
     )
     length = int.from_bytes(content[:8], "little")
-    metadata = {key: json.loads(value) for key, value in json.loads(content[8 : 8 + length])["__metadata__"].items()}
+    metadata = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["network"])
     graph = metadata["graph"]
     assert graph | {"beginning": None} == recorded_step(model.checkpoint.model).to_json() | {"beginning": None}
     np.testing.assert_allclose(graph["beginning"]["logits"], model.initial_output.logits)

@@ -11,6 +11,7 @@ from charrnn.gradient_flow import flow_from_record
 from charrnn.paths import CHECKPOINTS
 from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.site import selected_checkpoints
 from charrnn.ui.lecture.lecture import open_link
 from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.lecture.scenes import SCENES, Scene
@@ -174,6 +175,12 @@ def test_scene_without_its_checkpoint_says_so(tmp_path):
         assert (notice is None) == (scene.sets["model"] == "gru")
         assert notice is None or scene.sets["model"] in notice["text"]
     assert "there is no checkpoint 'rnn'" in BY_ID["transformer"].measured_answer(store).words
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "minigpt"])
+def test_every_scene_answers_on_any_network(trained, name):
+    with selected_checkpoints(trained, [name]) as root:
+        assert all(scene.measured_answer(Store(root)).words for scene in SCENES)
 
 
 def test_scene_without_speaker_says_so(store):

@@ -1,9 +1,12 @@
 """Publish the page as a Space on a fake Hub and serve its files."""
 
+import gzip
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -12,6 +15,7 @@ from gradio_client import Client
 from charrnn import checkpoint, hub
 from charrnn.bench.app_process import serving
 from tests.hub_client import ROOT, Server, write_checkpoint
+from tests.node import node_json
 from tests.small_models import SMALL, save_all
 
 pytestmark = pytest.mark.process
@@ -64,6 +68,28 @@ def test_zero_gpu_space_has_hardware_and_torch(server: Server, folder):
     assert server.request("/api/spaces/me/zero/runtime")["hardware"]["requested"] == "zero-a10g"
     assert server.request("/api/models/spaces/me/zero")["private"] is True
     assert "torch==2.11.0" in server.content("spaces/me/zero", "requirements.txt").decode().split()
+
+
+def test_static_space_runs_the_published_networks(server: Server, tmp_path):
+    root = tmp_path / "checkpoints"
+    write_checkpoint(root / "rnn", seed=1, steps=[0, 10])
+    publish = ["main", "publish", "static", "me/page", "--checkpoints", str(root)]
+    _, listed, static, again = server.call(["push", str(root), "me/models"], [*publish, "--dry-run"], publish, publish)
+    assert static["code"] == 0 and static["out"] == again["out"], "no commit without a change"
+    names = server.files("spaces/me/page")
+    assert names - {".gitattributes"} == {line.split()[-1] for line in listed["out"].splitlines()[:-1]}
+    head = server.content("spaces/me/page", "README.md").decode().split("---")[1]
+    assert yaml.safe_load(head)["sdk"] == "static" and len(yaml.safe_load(head)["short_description"]) <= 60
+
+    site = json.loads(server.content("spaces/me/page", "charrnn/site.json"))
+    network = tmp_path / "network"
+    network.write_bytes(gzip.decompress(server.content("spaces/me/page", f"charrnn/{site['networks']['rnn']['10']}")))
+    (found,) = server.call(["resolve", "me/models"])
+    model = checkpoint.load(Path(found["folder"]) / "rnn").model
+    ids = [1, 0, 2, 2, 1] * 8
+    outputs = node_json("run_network.mjs", {"file": str(network), "ids": ids})
+    expected = model.decoder().read(ids).logits
+    assert np.abs(np.array([output["logits"] for output in outputs]) - expected).max() < 1e-9
 
 
 def test_space_files_are_enough_to_serve(tmp_path):

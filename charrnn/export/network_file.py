@@ -1,4 +1,4 @@
-"""A network as one file for the page: its weights, and its recorded step as metadata."""
+"""A network as one file for the page: its weights, and its recorded step in the metadata."""
 
 import json
 from typing import Any
@@ -17,9 +17,9 @@ class TooLargeError(ValueError):
 
 def pack_network(network: Any, **more: Any) -> bytes:
     """
-    Return a safetensors file of the weights, with the graph of the step as JSON in its metadata.
+    Return a safetensors file of the weights, with the graph of the step in its metadata as JSON.
 
-    Weights that are exact in half precision are stored so. more: further JSON-safe metadata, by name. Raises
+    Weights that are exact in half precision are stored so. more: further JSON values beside `graph`, by name. Raises
     RecordingError if the step cannot be recorded, and TooLargeError.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -27,8 +27,9 @@ def pack_network(network: Any, **more: Any) -> bytes:
     if size > MAX_BYTES:
         raise TooLargeError(f"its weights take {size / 2**20:.0f} MB, more than {MAX_BYTES >> 20}")
     packed = {name: _smallest(tensor) for name, tensor in weights.items()}
-    metadata = {"graph": graph_json(network), **more}
-    return save(packed, {name: json.dumps(value, separators=(",", ":")) for name, value in metadata.items()})
+    described = {"graph": graph_json(network), **more}
+    # One entry, since their order in the file would be random.
+    return save(packed, {"network": json.dumps(described, separators=(",", ":"))})
 
 
 def _smallest(tensor: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ const settled = () => new Promise((resolve) => setTimeout(resolve));
 
 /** A network's file with its metadata and no tensors. */
 function file(metadata) {
-  const header = new TextEncoder().encode(JSON.stringify({ __metadata__: Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, JSON.stringify(value)])) }));
+  const header = new TextEncoder().encode(JSON.stringify({ __metadata__: { network: JSON.stringify(metadata) } }));
   const bytes = new Uint8Array(8 + header.length);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
   bytes.set(header, 8);

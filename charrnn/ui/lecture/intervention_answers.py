@@ -14,7 +14,7 @@ from charrnn.paths import STUDY
 from charrnn.probes import ContextAblation, LineReset, ablate_context, line_reset
 from charrnn.surprisal import TraceDecoder
 from charrnn.ui.gradients.recurrent_scale import scaled_gradients
-from charrnn.ui.lecture.scene_answers import Answer, common_length, sample
+from charrnn.ui.lecture.scene_answers import Answer, common_length, require_activation, sample
 from charrnn.ui.neurons.exercises import MAX_REMAINING, MIN_CARRIED
 from charrnn.ui.server.analyses import FAR_BACK, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -93,6 +93,7 @@ def _context_length(found: ContextAblation) -> str:
 def clamp(store: Store, link: ShareLink) -> Answer:
     """Clamp the line-counting unit at its 5 % and 95 % quantiles."""
     loaded = link.loaded
+    require_activation(loaded, "c")
     text, ids, origin = _held_out(store, loaded)
     c = all_activations(loaded.decoder, ids, "c").astype(np.float64)  # (T, H)
     unit, found = line_counter(text, c)

@@ -85,9 +85,18 @@ def entropy_bits(steps: list[Step]) -> float:
 
 def text_and_states(link: ShareLink) -> tuple[str, np.ndarray]:
     """Sample the text of a link -> the text and its hidden states (T, H)."""
-    text, _ = sample(link)
     loaded = link.loaded
+    require_activation(loaded, "h")
+    text, _ = sample(link)
     return text, loaded.decoder.read(loaded.vocab.encode(text)).activations["h"].astype(float)
+
+
+def require_activation(loaded: LoadedModel, name: str) -> None:
+    """Raise ValueError if the model has no activation of this name."""
+    if name not in loaded.view_names:
+        raise ValueError(
+            f"{loaded.title} has no {name}, only {', '.join(loaded.view_names)}: this scene needs another model"
+        )
 
 
 def newline(store: Store, link: ShareLink) -> Answer:

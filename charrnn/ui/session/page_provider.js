@@ -4,7 +4,6 @@ import { readHeader } from "../engine/safetensors.js";
 import { Unreachable } from "./session.js";
 
 const MAX_NETWORKS = 4; // as in engine.js
-const METADATA = ["graph", "model", "views"]; // of the network's file, as JSON
 
 /** The address of a network's file, below the address of the page. */
 const addressOf = ({ name, step, sha256 }) => "charrnn/network?" + new URLSearchParams({ name, step, sha256 });
@@ -106,8 +105,8 @@ export class PageProvider {
 
 const keyOf = (checkpoint) => JSON.stringify(checkpoint ?? null);
 
-/** The bytes of a network's file and its metadata. */
+/** The bytes of a network's file, and its graph, model and views. */
 export function partsOf(weights) {
   const { __metadata__: metadata } = readHeader(weights).header;
-  return { weights, ...Object.fromEntries(METADATA.map((name) => [name, JSON.parse(metadata[name])])) };
+  return { weights, ...JSON.parse(metadata.network) };
 }

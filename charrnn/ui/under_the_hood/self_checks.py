@@ -59,17 +59,15 @@ class SharedChecks:
 def self_check_results(store: Store, measurements: SharedChecks, query: ViewQuery) -> Iterator[str]:
     """Show each check with its value and limit. Raises ValueError."""
     loaded = store.load(query.choice.name, query.choice.step)
-    start = time.perf_counter()
     try:
         lines = measurements.of(loaded)
     except Exception as error:  # of an edited cell
         yield message(query.number, locate_error(error))
         return
-    seconds = time.perf_counter() - start
     failing = [line["claim"] for line in lines if line["holds"] is False]
     words = f"{len(failing)} of these fail: {'; '.join(failing)}." if failing else "All of these hold."
     words = " ".join([words, *loaded.checkpoint.model.notices()])
-    words = f"{words} Measured for {loaded.title}, step {loaded.checkpoint.step}, in {seconds:.1f} s."
+    words = f"{words} Measured for {loaded.title}, step {loaded.checkpoint.step}."
     yield message(query.number, words, lines=lines, failing=len(failing), dice=dice(loaded))
 
 
