@@ -76,7 +76,7 @@ def require_same(name: str, found: Any, expected: Any) -> None:
     if a.shape != b.shape:
         raise DifferentError(f"{name} has the shape {[*a.shape]}, not {[*b.shape]}")
     if not torch.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE):
-        raise DifferentError(f"{name} differs by {(a - b).abs().max().item():.2g}")
+        raise DifferentError(f"a difference of {name} is {(a - b).abs().max().item():.2g}")
 
 
 # ------------------------------------------------------------------------------------------------ random networks
