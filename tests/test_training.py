@@ -14,7 +14,7 @@ from charrnn import checkpoint
 from charrnn.corpus import Corpus
 from charrnn.model import CharRNN
 from charrnn.registry import KINDS
-from charrnn.training import RECIPES, SAVED_STEPS, DivergedError, Recipe, Training, evaluate_stream
+from charrnn.training import RECIPES, SAVED_STEPS, DivergedError, Recipe, Training, evaluate_stream, trainer
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60
 SMALL = replace(RECIPES["rnn"], steps=12, batch=4, seq_len=8, hidden_dim=10, learning_rate=3e-3, warmup_steps=3)
@@ -248,6 +248,27 @@ def test_weights_are_rounded_to_half_if_loss_allows(scale):
 def test_metrics_are_of_current_step():
     training = run(Training(Corpus.from_text(TEXT), SMALL), 11)
     assert training.metrics()["train_loss_nats"] == training._losses[-1] != training.history[-1].train_loss_nats
+
+
+def test_long_validation_text_is_read_whole_once(monkeypatch):
+    corpus = Corpus.from_text(TEXT * 40)
+    training = Training(corpus, replace(SMALL, steps=2, val_chars=512))
+    read = []
+    monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids, *_: read.append(len(ids)) or 1.0)
+    monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids, *_: read.append(len(ids)) or 1.0)
+    run(training, 1)
+    assert training.metrics()["val_chars"] == 512 and max(read) == 512, "a run that can be stopped at any time"
+    run(training, 2)
+    read.clear()
+    training.round_to_fp16()
+    assert training.metrics()["val_chars"] == len(corpus.val_ids) > 1024
+    assert sum(read) == 2 * 512 + training.final_chars
+
+
+def test_evaluations_count_what_they_read():
+    training, read = run(Training(Corpus.from_text(TEXT * 20), SMALL), SMALL.steps), []
+    training.metrics(read.append)
+    assert 0.9 * training.final_chars < sum(read) <= training.final_chars
 
 
 def test_history_length_is_bounded():

@@ -33,6 +33,7 @@ HYPERPARAMETERS = {
     "recurrent_dropout": "dropout rate of W_hh",
     "max_grad_norm": "clip the gradient to this norm; 0: do not clip",
     "initialisation": "`default`, `orthogonal` or `chrono`",
+    "val_chars": "characters of the validation text to read at each evaluation; the final losses are of all",
     "keep_steps": "save weights during training, for the page's step selector",
 }
 NOT_BUNDLED = "would train other networks than the bundled ones: name a folder with --out"

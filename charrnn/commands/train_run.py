@@ -96,6 +96,8 @@ def resume_hint(saver: Saver | None, options: argparse.Namespace) -> str:
 
 def save_checkpoint(out: Path, training: Training) -> None:
     """Save the current network with its metrics and a generated text."""
+    with tqdm(total=training.final_chars, desc="validation", unit="char", disable=_is_short(training)) as bar:
+        metrics = training.metrics(bar.update)
     checkpoint.save(
         out,
         training.model,
@@ -104,11 +106,16 @@ def save_checkpoint(out: Path, training: Training) -> None:
         seed=training.seed,
         recipe=asdict(training.recipe),
         data_sha256=training.corpus.sha256,
-        metrics=training.metrics() | {"sample": write_text(training, SAMPLE_CHARS)},
+        metrics=metrics | {"sample": write_text(training, SAMPLE_CHARS)},
         history=training.history,
         saved=training.saved,
         passage=write_text(training, PASSAGE_CHARS) if training.finished else "",
     )
+
+
+def _is_short(training: Training) -> bool | None:
+    """Return whether the validation text is read in no time; None, for a bar on a terminal only, if it is long."""
+    return True if not training.finished or training.final_chars <= 3 * training.recipe.val_chars else None
 
 
 def write_text(training: Training, chars: int) -> str:

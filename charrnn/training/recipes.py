@@ -29,6 +29,7 @@ LIMITS = {
     "input_dropout": Range(0, 0.99),
     "recurrent_dropout": Range(0, 0.99),
     "max_grad_norm": Range(0, 10**9, zero="no clipping"),
+    "val_chars": Range(512, 10**9, whole=True),
 }
 
 
@@ -42,7 +43,8 @@ class Recipe:
     carried state, reset at the epoch boundary. MiniGPT's context is seq_len; its dropout applies in every layer, that
     of a recurrent network to the output. initialisation: `default` (torch.nn's; MiniGPT its own), `orthogonal` (W_hh;
     zero biases, forget gates 1) or `chrono` (orthogonal, with forget gate biases for time scales up to seq_len
-    characters). keep_steps: save intermediate weights. Raises ValueError for invalid values.
+    characters). keep_steps: save intermediate weights. val_chars: of the validation text, read at each evaluation; the
+    final losses are of all of it. Raises ValueError for invalid values.
     """
 
     cell: str = "rnn"
@@ -63,6 +65,7 @@ class Recipe:
     max_grad_norm: float = 5.0
     initialisation: str = "default"
     keep_steps: bool = False
+    val_chars: int = 131_072
 
     def __post_init__(self) -> None:
         for field in fields(self):

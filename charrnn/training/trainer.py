@@ -15,7 +15,7 @@ from charrnn.registry import Network, build_model
 from charrnn.seeds import STREAMS, seeded
 from charrnn.training import resume_state
 from charrnn.training.batches import ContiguousStreams, RandomWindows
-from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
+from charrnn.training.evaluation import Read, evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import Recipe, initialise
 
 SAVED_STEPS = (0, 10, 100, 300, 1000)  # steps of the saved weights; the last step is the checkpoint itself
@@ -56,6 +56,7 @@ class Training:
         self.corpus = corpus.require(recipe.seq_len + 1)
         self.device = torch.device(device)
         self._val_ids = self.corpus.val_ids.to(self.device)
+        self._evaluated_ids = self._val_ids[: recipe.val_chars]  # during training
         self.recipe = recipe
         self.seed = int(seed)
         self.step = 0
@@ -151,7 +152,7 @@ class Training:
             x, y = copy.copy(self._windows).next(self._rng.clone_state())
             with torch.no_grad():
                 train_loss = loss_nats(self.model, x.to(self.device), y.to(self.device))[0].item()
-        val_loss = evaluate_stream(self.model, self._val_ids)
+        val_loss = evaluate_stream(self.model, self._evaluated_ids)
         self.seconds += time.perf_counter() - start
         rate = self.recipe.rate(max(0, self.step - 1))
         return Metrics(self.step, train_loss, val_loss, self._grad_norm, rate, round(self.seconds, 3))
@@ -160,21 +161,33 @@ class Training:
     def round_to_fp16(self) -> None:
         """Round weights to fp16 unless the loss rises by MAX_ROUNDING_NATS."""
         before = copy.deepcopy(self.model.state_dict())
-        exact = evaluate_stream(self.model, self._val_ids)
+        exact = evaluate_stream(self.model, self._evaluated_ids)
         for weight in self.model.parameters():
             weight.copy_(weight.half())
-        if not evaluate_stream(self.model, self._val_ids) < exact + MAX_ROUNDING_NATS:
+        if not evaluate_stream(self.model, self._evaluated_ids) < exact + MAX_ROUNDING_NATS:
             self.model.load_state_dict(before)
 
-    def metrics(self) -> dict[str, Any]:
-        """Return the metrics stored in the checkpoint, with both validation losses."""
+    @property
+    def final_chars(self) -> int:
+        """Characters that `metrics` reads of a finished run: the validation text, three times."""
+        return 3 * len(self._val_ids)
+
+    def metrics(self, read: Read = lambda characters: None) -> dict[str, Any]:
+        """
+        Return the metrics stored in the checkpoint, with both validation losses.
+
+        Of a finished run on the whole validation text, else on the part that is read during training. read: called with
+        the number of characters of each part that was read.
+        """
+        ids = self._val_ids if self.finished else self._evaluated_ids
         newest = self.history[-1]
         point = newest if newest.step == self.step else self._point()
         return {
             "train_loss_nats": point.train_loss_nats,
-            "val_stream_nats": evaluate_stream(self.model, self._val_ids),
-            "val_cold_nats": evaluate_cold(self.model, self._val_ids),
-            "val_halves_nats": [evaluate_stream(self.model, half) for half in self._val_ids.tensor_split(2)],
+            "val_chars": len(ids),
+            "val_stream_nats": evaluate_stream(self.model, ids, read),
+            "val_cold_nats": evaluate_cold(self.model, ids, read),
+            "val_halves_nats": [evaluate_stream(self.model, half, read) for half in ids.tensor_split(2)],
             "initial_loss_nats": self.history[0].train_loss_nats,
             "minutes": round(self.seconds / 60, 2),
         }
