@@ -23,7 +23,7 @@ from charrnn.ui.compare import samples as compare_samples
 from charrnn.ui.compare import surprisal_difference
 from charrnn.ui.gradients import context_use as memory_part
 from charrnn.ui.gradients import gradient_norms, recurrent_scale, saliency
-from charrnn.ui.lecture import intervention_answers, scene_answers
+from charrnn.ui.lecture import intervention_answers, trained_model_answers
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.neurons import clamp, exercises, gate_saturation, leaderboard, unit, unit_scores
 from charrnn.ui.neurons.unit_scores import Units
@@ -196,7 +196,7 @@ SMALLER = {
     saliency: {"MAX_LAG": 6},
     memory_part: {"MAX_CHARS": 40, "PREDICTIONS": 64, "REPLACED": 4},
     context_use: {"LAGS": 8, "BEFORE": 8},
-    scene_answers: {"FAR_BACK": 6, "MAX_LAG": 6},
+    trained_model_answers: {"FAR_BACK": 6, "MAX_LAG": 6},
     intervention_answers: {"FAR_BACK": 6, "MAX_READ_CHARS": 200},
     exercises: {"MAX_READ_CHARS": 300},
     compare_samples: {"SAMPLE_CHARS": 20},

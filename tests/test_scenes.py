@@ -13,8 +13,8 @@ from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.site import selected_checkpoints
 from charrnn.ui.lecture.lecture import open_link
-from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.lecture.scenes import SCENES, Scene
+from charrnn.ui.lecture.trained_model_answers import Answer
 from charrnn.ui.server.analyses import default_text
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import ShareLink
@@ -178,7 +178,7 @@ def test_scene_without_its_checkpoint_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "minigpt"])
-def test_every_scene_answers_on_any_network(trained, name):
+def test_every_trained_model_answers_on_any_network(trained, name):
     with selected_checkpoints(trained, [name]) as root:
         assert all(scene.measured_answer(Store(root)).words for scene in SCENES)
 

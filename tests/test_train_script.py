@@ -13,7 +13,7 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.checkpoint.safetensors_io import read
-from charrnn.commands import train, train_flags, train_out_folder, train_run, train_text
+from charrnn.commands import train, train_flags, train_resume, train_run, train_text
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
 from tests.cli import command, interrupted, run_main
@@ -141,9 +141,7 @@ def test_resume_uses_threads_of_run(tmp_path):
             checkpoint.save_run(tmp_path / "rnn", tensors, run | {"threads": threads})
             options = train_flags.parse(["--resume", *flags])
             target, corpus = checkpoint.examine(tmp_path / "rnn"), Corpus.from_text(TEXT)
-            train_run.start(
-                options, target, train_out_folder.requested_identity(options, "rnn", target, corpus), corpus
-            )
+            train_run.start(options, target, train_resume.requested_identity(options, "rnn", target, corpus), corpus)
             assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)

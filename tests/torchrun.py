@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from charrnn.commands.train_out_folder import readable_checkpoint
+from charrnn.commands.train_resume import readable_checkpoint
 from tests.cli import ROOT
 
 # The worker: short texts, few RECIPES; a run of the cell DIES is killed in its third step.

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from charrnn import checkpoint, script_runner
 from charrnn.checkpoint import RunIdentity, Target
 from charrnn.commands.train_flags import with_flag_names
-from charrnn.commands.train_out_folder import after_divergence, readable_checkpoint
+from charrnn.commands.train_resume import after_divergence, readable_checkpoint
 from charrnn.commands.train_text import absolute_path
 from charrnn.corpus import Corpus
 from charrnn.metrics import format_speed

@@ -14,7 +14,7 @@ from charrnn.paths import STUDY
 from charrnn.probes import ContextAblation, LineReset, ablate_context, line_reset
 from charrnn.surprisal import TraceDecoder
 from charrnn.ui.gradients.recurrent_scale import scaled_gradients
-from charrnn.ui.lecture.scene_answers import Answer, common_length, require_activation, sample
+from charrnn.ui.lecture.trained_model_answers import Answer, common_length, require_activation, sample
 from charrnn.ui.neurons.exercises import MAX_REMAINING, MIN_CARRIED
 from charrnn.ui.server.analyses import FAR_BACK, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store

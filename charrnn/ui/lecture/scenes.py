@@ -2,15 +2,15 @@
 The scenes of a lecture: questions with measured answers.
 
 To add a scene, add a record. It sets parameters of a link (`share_link.py`). Its answer is measured on the available
-checkpoints when it is revealed (`scene_answers.py`); no result is stored.
+checkpoints when it is revealed (`trained_model_answers.py`); no result is stored.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from charrnn.ui.lecture import intervention_answers, scene_answers
-from charrnn.ui.lecture.scene_answers import Answer
+from charrnn.ui.lecture import intervention_answers, trained_model_answers
+from charrnn.ui.lecture.trained_model_answers import Answer
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import ShareLink, parse_link
 
@@ -57,7 +57,7 @@ SCENES = (
         "What temperature does",
         "This text was written at temperature 1. The same dice fall again, at 0.3 and at 1.6: what will be different?",
         "The bar of the draw, while you move the temperature: the pointer stays where it is.",
-        scene_answers.temperature,
+        trained_model_answers.temperature,
         {"model": "rnn", "temperature": "1", "seed": "7", "characters": "240", "prompt": "ROMEO:\n", "tab": "write"},
     ),
     Scene(
@@ -65,7 +65,7 @@ SCENES = (
         "What the state does at a line end",
         "A line ends. Which of the 256 numbers of the hidden state know it, and does the whole state move?",
         "The columns over ⏎ in the heatmap: does any row change its colour there, and only there?",
-        scene_answers.newline,
+        trained_model_answers.newline,
         {"model": "rnn", "temperature": "0.8", "seed": "7", "characters": "400", "tab": "write", "view": "h"},
     ),
     Scene(
@@ -73,7 +73,7 @@ SCENES = (
         "What the state does at a speaker's name",
         "Is there a unit that is on while a speaker's name is written, or does it only see capital letters?",
         "The names in capitals before a colon, and the capitals that begin a line.",
-        scene_answers.speaker,
+        trained_model_answers.speaker,
         {"model": "lstm", "temperature": "0.8", "seed": "2", "characters": "600", "tab": "write", "view": "h"},
     ),
     Scene(
@@ -81,7 +81,7 @@ SCENES = (
         "How far the gradient reaches",
         "This is the vanilla network. Where will the curves of the LSTM and of MiniGPT be: higher, lower, longer?",
         "The scale: every line of the grid is a factor. The point where a hundredth is left.",
-        scene_answers.gradient,
+        trained_model_answers.gradient,
         {"model": "rnn", "tab": "gradients", "tick": "rnn"},
     ),
     Scene(
@@ -127,7 +127,7 @@ SCENES = (
         "Where the Transformer wins",
         "MiniGPT predicts the same text better. At which characters most: line ends, first letters of words, inside?",
         "The vanilla network's curve: where will MiniGPT's end?",
-        scene_answers.transformer,
+        trained_model_answers.transformer,
         {"model": "rnn", "tab": "compare", "tick": "rnn"},
         part="#cr-training",
     ),

@@ -1,4 +1,4 @@
-"""The folder --out of train.py: what it asks for, and advice on unfinished runs."""
+"""Resume rules of train.py: the run that flags and folder ask for, and advice on unfinished runs."""
 
 import argparse
 from collections.abc import Mapping
