@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,9 @@ from charrnn.paths import CHECKPOINTS
 from charrnn.ui.server.checkpoint_store import Store
 from tests.hub_client import Server
 from tests.trained_checkpoints import train_all
+
+if TYPE_CHECKING:
+    from charrnn.site import Site
 
 UI = Path(__file__).resolve().parent / "ui"
 
@@ -52,6 +56,23 @@ def store() -> Store:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A read-only folder of small trained networks, shared by all tests."""
     return train_all(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="session")
+def site_root(trained: Path) -> Iterator[Path]:
+    """Two of the small networks, with their training steps."""
+    from charrnn.site import selected_checkpoints
+
+    with selected_checkpoints(trained, ["rnn", "lstm"], steps=True) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def site(site_root: Path) -> "Site":
+    """The static page of two small networks."""
+    from charrnn.site import build_site
+
+    return build_site(site_root)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.commands import site as command
-from charrnn.site import Site, build_site, selected_checkpoints, single_file
+from charrnn.site import Site, single_file
 from charrnn.site.build import modules_of
 from charrnn.site.kept_answers import KEPT, key_of
 from charrnn.site.single_file import WORKER, as_function, bundle
@@ -18,18 +18,6 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.static_files import served
 from charrnn.ui.server.text_calls import TextCalls, TextRequest
 from tests.node import node_json, run_node
-
-
-@pytest.fixture(scope="module")
-def root(trained: Path, tmp_path_factory: pytest.TempPathFactory):
-    """Two small networks, with the training steps of both."""
-    with selected_checkpoints(trained, ["rnn", "lstm"], steps=True) as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def site(root: Path) -> Site:
-    return build_site(root)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +36,8 @@ def test_page_loads_only_files_of_the_site(site: Site):
     assert all(name.startswith("https://") for name in others), "only links that a reader follows"
 
 
-def test_every_view_of_the_app_is_on_the_page(site: Site, root: Path):
-    parts = [part for tab in ANALYSIS_TABS.values() for part in tab(Store(root))]
+def test_every_view_of_the_app_is_on_the_page(site: Site, site_root: Path):
+    parts = [part for tab in ANALYSIS_TABS.values() for part in tab(Store(site_root))]
     shown = re.findall(r'data-view="([^"]+)"', site.html)
     assert sorted(shown) == sorted([part.id for part in parts] + ["lecture/lecture", "sidebar/sidebar", "write/view"])
     assert KEPT.keys() <= {part.id for part in parts}
@@ -62,27 +50,31 @@ def test_kept_answers_are_in_their_files(site: Site, manifest: dict):
     assert unpacked(site, "kept/scene-1.bin")["at"] == 1
 
 
-def test_every_saved_step_has_a_network(site: Site, manifest: dict, root: Path):
-    infos = {info.name: info.saved_steps for info in Store(root).checkpoints()}
+def test_every_saved_step_has_a_network(site: Site, manifest: dict, site_root: Path):
+    infos = {info.name: info.saved_steps for info in Store(site_root).checkpoints()}
     assert {name: [int(step) for step in steps] for name, steps in manifest["networks"].items()} == infos
     files = [name for steps in manifest["networks"].values() for name in steps.values()]
     assert len(set(files)) == len(files) and {f"charrnn/{name}" for name in files} <= site.files.keys()
 
 
-def test_page_opens_on_the_text_of_its_first_call(site: Site, root: Path):
+def test_page_opens_on_the_text_of_its_first_call(site: Site, site_root: Path):
     kept = unpacked(site, "kept/opening.bin")
-    answer = TextCalls(Store(root)).answer(TextRequest.model_validate(kept["call"]))
+    answer = TextCalls(Store(site_root)).answer(TextRequest.model_validate(kept["call"]))
     assert kept["answer"] == json.loads(json.dumps(answer))
 
 
 def test_page_and_builder_key_queries_alike():
     forms = [{"knob": 1.0}, {"knob": 1.4}, {"view": "", "unit": 3}, {"view": 'ħ\n"', "unit": 0}, {}]
-    queries = [{"checkpoint": {"name": "my <b>net", "step": 12}, "form": form} for form in forms] + [{"form": {}}]
-    fields = ["checkpoint", "name", "knob", "view", "unit"]
+    queries = [{"checkpoint": {"name": "my <b>net", "step": 12}, "form": form} for form in forms]
+    orders = [["validation", "train", "gradient norm"], ["train", "gradient norm", "validation"]]
+    queries += [{"form": {}}, *({"form": {"parts": parts}} for parts in orders)]
+    fields = ["checkpoint", "name", "knob", "view", "unit", "parts"]
     script = "import('../../charrnn/ui/site/answers.js').then(({ keyOf }) => "
     script += f"console.log(JSON.stringify({json.dumps(queries)}.map((query) => keyOf({fields}, query)))))"
     done = run_node("-e", script)
-    assert json.loads(done.stdout) == [key_of(fields, query) for query in queries], done.stderr
+    keys = [key_of(fields, query) for query in queries]
+    assert json.loads(done.stdout) == keys, done.stderr
+    assert keys[-1] == keys[-2], "ticked boxes are a set"
 
 
 def test_bundled_modules_export_what_the_modules_do():

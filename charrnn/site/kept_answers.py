@@ -118,7 +118,7 @@ def _view_names(store: Store, info: CheckpointInfo) -> list[str | None]:
 def _curves(store: Store) -> Iterator[Query]:
     """Query the training curves of all models in every unit, span and selection of parts."""
     names = [info.name for info in store.checkpoints()]
-    sizes = range(1, len(figures.PARTS) + 1)
+    sizes = range(len(figures.PARTS) + 1)
     for parts in chain.from_iterable(combinations(figures.PARTS, size) for size in sizes):
         for unit in figures.UNITS:
             for span in figures.SPANS:
@@ -224,4 +224,6 @@ def _value(query: Query, name: str) -> Any:
     value = query["form"].get(name)
     if isinstance(value, float) and value.is_integer():
         return int(value)  # as in JavaScript
+    if isinstance(value, list):
+        return sorted(value)  # ticked boxes come in the order of the page
     return value or None if isinstance(value, str) else value

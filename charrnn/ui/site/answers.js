@@ -10,6 +10,7 @@ function valueOf(query, name) {
   const { checkpoint, form = {} } = query;
   if (name === "checkpoint") return checkpoint ? [checkpoint.name, checkpoint.step] : null;
   if (name === "name") return checkpoint?.name ?? null;
+  if (Array.isArray(form[name])) return [...form[name]].sort();
   return form[name] === "" ? null : (form[name] ?? null);
 }
 
