@@ -31,7 +31,7 @@ def main() -> int:
     tier = [] if "--all" in arguments else ["-m", QUICK]
     python = [sys.executable, "-m"]
     checks = [
-        [*python, "charrnn.bench.find_browser"],
+        [*python, "charrnn.bench.find_browser", *(["--all"] if "--all" in arguments else [])],
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "pyright", "--pythonpath", sys.executable],

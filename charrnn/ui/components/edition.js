@@ -10,8 +10,8 @@ export const edition = {
   startWorker: (path) => new Worker(edition.fileUrl(path), { type: "module" }),
   /** Return a Promise of the bytes of a file. */
   async readFile(path) {
-    const response = await fetch(edition.fileUrl(path));
-    if (!response.ok) throw new Error(`${path} could not be loaded (status ${response.status}): reload the page.`);
+    const response = await fetch(edition.fileUrl(path)).catch(() => null); // null: there is no connection
+    if (!response?.ok) throw new Error(`${path} could not be loaded (${response ? `status ${response.status}` : "no answer"}): reload the page.`);
     return response.arrayBuffer();
   },
   /** (startEngine, onRunner) -> the provider of the page's text, see session/page_provider.js; null for that of the app. */

@@ -31,8 +31,13 @@ async function send(name, event, data) {
 /** Load the module of a view and mount it. */
 async function mountView(element) {
   const { module, view } = element.dataset;
-  const { mount } = await edition.importModule(module + ".js");
-  views.set(view, mount({ element, send: (event, data) => send(view, event, data) }));
+  try {
+    const { mount } = await edition.importModule(module + ".js");
+    views.set(view, mount({ element, send: (event, data) => send(view, event, data) }));
+  } catch (error) {
+    const textContent = `This part of the page could not be loaded (${error.message}): reload the page.`;
+    element.replaceChildren(Object.assign(document.createElement("p"), { textContent, style: "overflow-wrap: anywhere" }));
+  }
 }
 
 const mountIn = (root) => Promise.all([...root.querySelectorAll("[data-module]")].map(mountView));
