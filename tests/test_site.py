@@ -13,10 +13,12 @@ from charrnn.site import Site, single_file
 from charrnn.site.build import modules_of
 from charrnn.site.kept_answers import KEPT, key_of
 from charrnn.site.single_file import WORKER, as_function, bundle
+from charrnn.ui.gradients.saliency import saliencies
 from charrnn.ui.page import ANALYSIS_TABS
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.static_files import served
 from charrnn.ui.server.text_calls import TextCalls, TextRequest
+from charrnn.ui.server.view_query import ViewQuery
 from tests.node import node_json, run_node
 
 
@@ -48,6 +50,21 @@ def test_kept_answers_are_in_their_files(site: Site, manifest: dict):
         for name in part["files"].values():
             assert all(message for message in unpacked(site, name))
     assert unpacked(site, "kept/scene-1.bin")["at"] == 1
+
+
+def test_kept_saliencies_are_those_of_the_app(site: Site, manifest: dict, site_root: Path):
+    (kept,) = unpacked(site, manifest["kept"]["gradients/saliency"]["files"]["[]"])
+    store, names = Store(site_root), ["rnn", "lstm"]
+    pair = {side: {"checkpoint": {"name": name, "step": None}} for side, name in zip("AB", names, strict=True)}
+    query = ViewQuery.from_page({"number": 0, "width": 860, "form": pair | {"position": 5}})
+    messages = [json.loads(text) for text in saliencies(store, query, lambda: True)]
+    source = kept["source_of"][names[0]]
+    assert messages[0]["text"] == kept["sources"][source]["text"]
+    for side, name in enumerate(names):
+        rows = {
+            target: row for part in messages for target, row in zip(part["targets"], part["heat"][side], strict=True)
+        }
+        assert kept["heat"][name][source] == [rows[target] for target in sorted(rows)]
 
 
 def test_every_saved_step_has_a_network(site: Site, manifest: dict, site_root: Path):

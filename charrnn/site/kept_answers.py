@@ -14,6 +14,7 @@ from typing import Any, cast
 from charrnn import figures
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.site.clamp_template import clamp_template
+from charrnn.site.saliency_template import saliency_template
 from charrnn.site.source_template import source_template
 from charrnn.site.surprisal_template import surprisal_template
 from charrnn.tracing import layers_of
@@ -34,8 +35,8 @@ class Kept:
 
     fields: what the answer depends on, of the query's form unless it is `checkpoint` or `name`. optional: fields that
     may be left out to find a similar answer; nearest: a number, of which the nearest one is taken. blank: fields of
-    the form that must be empty. whole: keep every message of an answer. models: the answers are of all models, and the
-    page selects those that are ticked. compute: returns the answer, by default that of the part's generator.
+    the form that must be empty. models: the answers are of all models, and the page selects those that are ticked.
+    compute: returns the answer, by default that of the part's generator.
     """
 
     queries: Callable[[Store], Iterable[Query]] = lambda store: [_query()]
@@ -43,12 +44,11 @@ class Kept:
     optional: tuple[str, ...] = ()
     nearest: str = ""
     blank: tuple[str, ...] = ("text",)
-    whole: bool = False
     models: bool = False
     compute: Callable[[Store, Query], list[Any]] | None = None
 
     def answer(self, part: Part, store: Store, query: Query) -> list[Any]:
-        """Return the messages of an answer, unless `whole` without those that later ones replace."""
+        """Return the messages of an answer, without those that later ones replace."""
         try:
             if self.compute is not None:
                 return self.compute(store, query)
@@ -59,7 +59,7 @@ class Kept:
         needed: list[Any] = []
         names: set[str] = set()
         for message in reversed(messages):
-            if self.whole or not names >= message.keys():
+            if not names >= message.keys():
                 needed.insert(0, message)
             names |= message.keys()
         return needed
@@ -159,7 +159,7 @@ def _clamps(store: Store, query: Query) -> list[Any]:
 KEPT: Mapping[str, Kept] = {
     "gradients/gradient_norms": Kept(_each_step, ("checkpoint",), models=True),
     "gradients/recurrent_scale": Kept(_scales, ("checkpoint", "knob"), nearest="knob"),
-    "gradients/saliency": Kept(optional=("A", "B", "text"), fields=("A", "B", "text"), blank=(), whole=True),
+    "gradients/saliency": Kept(blank=(), compute=lambda store, _: [saliency_template(store)]),
     "gradients/context_use": Kept(_all_ticked, ("checkpoint",), models=True),
     "gradients/over_training": Kept(_each, ("name",)),
     "gradients/clipping": Kept(),
@@ -179,7 +179,8 @@ KEPT: Mapping[str, Kept] = {
     "under_the_hood/recorded_window_length": Kept(),
 }
 
-SMALL = {name: kept for name, kept in KEPT.items() if name != "gradients/saliency"} | {
+SMALL = {
+    **KEPT,
     "neurons/unit": replace(KEPT["neurons/unit"], queries=_views),
     "compare/training_curves": replace(KEPT["compare/training_curves"], queries=_all_curves, optional=("parts",)),
 }

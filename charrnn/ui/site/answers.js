@@ -2,8 +2,8 @@
 
 import { selectModels } from "./select_models.js";
 
-export const NEEDS_PYTHON = "This needs Python: start the app with “charrnn app” (or “python app.py” in the project's folder).";
-const SIMILAR = "Only some settings are kept with this page, and this is the nearest one.";
+export const NEEDS_PYTHON = "This needs Python: start the app with “python app.py” in the project's folder.";
+export const SIMILAR = "Nearest answer kept with this page; for the exact one, start the app with “python app.py” in the project's folder.";
 
 /** Return a field of a query. */
 function valueOf(query, name) {
@@ -45,7 +45,7 @@ export class Answers {
     const [file, isExact] = this.#find(kept, JSON.parse(keyOf(kept.fields, query)));
     if (!file) return null;
     const messages = await this.readJson(file);
-    const shown = isExact ? messages : messages.map((message) => ({ ...message, words: [SIMILAR, NEEDS_PYTHON, message.words].join(" ") }));
+    const shown = isExact ? messages : messages.map((message) => ({ ...message, words: `${SIMILAR} ${message.words}` }));
     return kept.models ? shown.map((message) => (message.models ? selectModels(message, query.names) : message)) : shown;
   }
 

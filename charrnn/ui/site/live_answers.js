@@ -4,6 +4,7 @@ import { countCharacters } from "../components/code_points.js";
 import { knownToAll, offeredModel } from "../components/offered_models.js";
 import { page } from "../components/page_state.js";
 import { provider } from "../session/page_session.js";
+import { NEEDS_PYTHON, SIMILAR } from "./answers.js";
 import { givenText, grouped } from "./source_text.js";
 import { sourceMessage } from "./source_values.js";
 import { clampCost, differenceAnswer } from "./surprisal.js";
@@ -12,6 +13,15 @@ const MAX_COST_CHARS = 3000; // as in neurons/clamp.py
 
 /** By view: yields the messages of an answer. kept: those kept for the query, or null; see answers.js. */
 export const liveAnswers = {
+  async *"gradients/saliency"({ form: { A, B, text: asked } }, [{ sources, source_of: sourceOf, heat }]) {
+    const at = sourceOf[A.checkpoint.name];
+    const { text, origin } = sources[at];
+    const both = [A, B].map(({ checkpoint: { name, step } }) => (step === offeredModel({ name }).steps.at(-1) ? heat[name][at] : null));
+    if (both.includes(null)) throw new Error(NEEDS_PYTHON);
+    const words = `${countCharacters(text)} characters of ${origin}.`;
+    yield { words: asked && asked !== text ? `${SIMILAR} ${words}` : words, targets: both[0].map((_, i) => i + 1), heat: both, text, figure: null };
+  },
+
   async *"compare/surprisal_difference"(query, [{ sources, source_of: sourceOf, ...template }]) {
     const source = sources[sourceOf[query.form.A.checkpoint.name]];
     yield* differenceAnswer(provider, query, { models: page.models, source, ...template });

@@ -28,7 +28,7 @@ async function send(name, event, data) {
   if (event === "scene" || event === "reveal") await lecture[event](data.scene);
 }
 
-/** Load the module of a view and mount it. */
+/** Load the module of a view and mount it; say so in its place if it cannot be loaded. */
 async function mountView(element) {
   const { module, view } = element.dataset;
   try {
