@@ -343,7 +343,9 @@ def test_profile_bars_are_shares():
     assert trace(figure, "blocks").x[1] == pytest.approx(100 * 800 / 900)
     assert sum(bar.x[0] or 0 for bar in figure.data) == pytest.approx(100)
     assert trace(figure, "loop over T").text == ("loop over T 40 %", "")
-    assert trace(figure, "backward: loop over T").marker.pattern.shape == "/"  # not by color alone
+    hatched = trace(figure, "backward: loop over T").marker
+    assert hatched.pattern.shape == "/"  # not by color alone
+    assert hatched.pattern.bgcolor == hatched.color != hatched.pattern.fgcolor
     assert {"<b>plain loop</b> 100 ms", "<b>MiniGPT</b> 900 ms"} <= set(texts(figure))
 
 

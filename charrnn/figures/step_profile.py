@@ -61,7 +61,7 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
             marker={
                 "color": color,
                 "line": {"color": PAPER, "width": 1},
-                "pattern": {**HATCHED, "fgcolor": PAPER} if part.startswith("backward") else {},
+                "pattern": {**HATCHED, "fgcolor": PAPER, "bgcolor": color} if part.startswith("backward") else {},
             },
             text=[_inside(part, share, inner) for share in shares],
             textposition="inside",

@@ -217,7 +217,7 @@ def test_self_checks_cover_every_claim(small: Store, model: str):
     assert lines["torch"]["value"] == torch.__version__ and lines["gradio"]["value"] == gradio.__version__
     loaded = small.load(model)
     drawn = dice(loaded)
-    assert drawn and lines["Server and Python write one text"]["value"] == drawn["digest"] == digest(drawn["text"])
+    assert drawn and lines["generate and sample write one text"]["value"] == drawn["digest"] == digest(drawn["text"])
     assert lines["The checkpoint's file has not changed"]["value"] == loaded.info.sha256[:12]
 
 

@@ -15,7 +15,8 @@ export function mount({ element }) {
     const models = sides.map(({ checkpoint }) => offeredModel(checkpoint));
     const { seed, characters, prompt } = form.elements;
     const isDefault = prompt.value === prompt.defaultValue;
-    const { text, notice } = knownToAll(models, isDefault ? models[0].prompt : prompt.value);
+    if (isDefault) prompt.value = prompt.defaultValue = models[0].prompt;
+    const { text, notice } = knownToAll(models, prompt.value);
     return {
       writers: sides.map(({ checkpoint, ...values }) => writerOf(checkpoint, { min_p: 0, ...values })),
       prompt: text,

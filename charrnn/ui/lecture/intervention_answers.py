@@ -62,7 +62,9 @@ def scaled_weights(store: Store, link: ShareLink) -> Answer:
 
 def gating(store: Store, link: ShareLink) -> Answer:
     """Clamp the gates of a GRU to make it vanilla; measure loss and context."""
-    loaded, vanilla = link.loaded, store.load("rnn")
+    loaded = link.loaded
+    require_activation(loaded, "z")
+    vanilla = store.load("rnn")
     text, ids, origin = _held_out(store, loaded)
     rows = [
         (f"{loaded.title} as it is", loaded.decoder, ids),

@@ -153,7 +153,8 @@ def separating_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, floa
 
 def gradient(store: Store, link: ShareLink) -> Answer:
     """Return half-life, horizon and remaining gradient of three architectures."""
-    parts, measured_on, names = [], [], [info.name for info in store.checkpoints() if info.name in TICKED]
+    parts, measured_on = [], []
+    names = [info.name for info in store.checkpoints() if info.name in TICKED] or [link.loaded.info.name]
     for name in names:
         loaded = store.load(name)
         flow, source = gradient_of(store, loaded)

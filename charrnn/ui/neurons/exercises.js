@@ -88,13 +88,13 @@ export function mount({ element, send }) {
   window.addEventListener("afterprint", () => document.body.classList.remove("cr-printing"));
 
   function show(answer) {
+    if (!answer.busy) submitted = null;
     if (!answer.exercises) return;
     $(".cr-of").textContent = answer.model;
     if (!list.childElementCount) list.append(...answer.exercises.map(item));
     offerParts(answer.parts);
     showClamps();
     if (answer.exercise) showResult(answer);
-    if (!answer.busy) submitted = null;
   }
 
   return view.receive;

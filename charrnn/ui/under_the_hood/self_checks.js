@@ -1,4 +1,4 @@
-// Self-checks of the server, and of the sampler and the network in the page. They run when the panel is opened.
+// Self-checks in Python, and of the sampler and the network in the page. They run when the panel is opened.
 
 import { decodeArray } from "../components/base64.js";
 import { create } from "../components/create_element.js";
@@ -7,17 +7,17 @@ import { distribution, draw } from "../components/sampler.js";
 import { page } from "../components/page_state.js";
 import { provider } from "../session/page_session.js";
 
-const MAX_LOGIT_DIFFERENCE = 1e-5; // the server sends float32
+const MAX_LOGIT_DIFFERENCE = 1e-5; // Python sends float32
 const STATES = { true: ["cr-holds", "✓", "holds"], false: ["cr-fails", "✗", "FAILS"], null: ["cr-told", "·", "for the record"] };
 
-/** Return the beginning of a SHA-256, as the server sends it; "" if the browser offers none, on an insecure page. */
+/** Return the beginning of a SHA-256, as Python sends it; "" if the browser offers none, on an insecure page. */
 async function digest(text) {
   if (!globalThis.crypto?.subtle) return "";
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return [...bytes.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Check that the sampler of the page draws the server's text from the server's logits. */
+/** Check that the sampler of the page draws Python's text from Python's logits. */
 async function checkPageSampler(dice) {
   const claim = "The page's sampler writes it too";
   if (!dice) return { claim, value: "nothing to draw from", limit: "the same hash", holds: false, how: "" };
@@ -31,12 +31,12 @@ async function checkPageSampler(dice) {
   const isSame = dice.text === written.join("");
   const hash = await digest(written.join(""));
   const alike = Array.from(dice.text).filter((character, i) => character === written[i]).length;
-  const how = "seed " + dice.seed + ": " + alike + " of " + written.length + " characters drawn alike in this browser from the server's logits";
+  const how = "seed " + dice.seed + ": " + alike + " of " + written.length + " characters drawn alike in this browser from Python's logits";
   const value = hash || (isSame ? "the same text" : "another text");
   return { claim, value, limit: "the same hash, " + dice.digest, holds: isSame && (!hash || hash === dice.digest), how };
 }
 
-/** Check that the network in the page gives the server's text and logits. */
+/** Check that the network in the page gives Python's text and logits. */
 async function checkPageEngine(dice) {
   const claim = "The network in the page writes it too";
   const limit = "the same text, logits within " + MAX_LOGIT_DIFFERENCE;
@@ -91,7 +91,7 @@ export function mount({ element, send }) {
     const number = (shown += 1);
     const own = [await checkPageSampler(answer.dice), await checkPageEngine(answer.dice)];
     if (number !== shown) return; // a newer answer has come
-    const after = answer.lines.findIndex((line) => line.claim.startsWith("Server and Python")) + 1;
+    const after = answer.lines.findIndex((line) => line.claim.startsWith("generate and sample")) + 1;
     const lines = answer.lines.toSpliced(after, 0, ...own);
     const failing = own.filter(({ holds }) => holds === false);
     view.say([...failing.map(({ claim }) => claim + ": this fails."), answer.words].join(" "));

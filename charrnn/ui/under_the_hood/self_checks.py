@@ -105,17 +105,17 @@ def digest(text: str) -> str:
 
 
 def of_sampling(loaded: LoadedModel) -> list[dict[str, Any]]:
-    """Check that `generate`, which the server uses, and `sample` return the same text."""
-    claim, limit = "Server and Python write one text", "the same hash"
+    """Check that `generate`, which runs the recorded step, and `sample` return the same text."""
+    claim, limit = "generate and sample write one text", "the same hash"
     prompt = loaded.vocab.encode(loaded.vocab.default_prompt(PROMPT))
-    how = f"seed {SEED}, {SAMPLE_CHARS} characters: generate(…), as the page does, and sample(…)"
+    how = f"seed {SEED}, {SAMPLE_CHARS} characters: generate(…), which runs the recorded step, and sample(…)"
     try:
         samples = self_checks.sample_twice(loaded.checkpoint.model, prompt, SAMPLE_CHARS, SAMPLE_SETTINGS, SEED)
     except ValueError as error:
         return [line(claim, str(error), limit, False, how)]
-    server, python = (digest(loaded.vocab.decode(ids)) for ids in samples)
-    value = server if server == python else f"{server}, {python}"
-    return [line(claim, value, limit, server == python, how)]
+    recorded, direct = (digest(loaded.vocab.decode(ids)) for ids in samples)
+    value = recorded if recorded == direct else f"{recorded}, {direct}"
+    return [line(claim, value, limit, recorded == direct, how)]
 
 
 def dice(loaded: LoadedModel) -> dict[str, Any] | None:
@@ -150,7 +150,7 @@ def of_file(loaded: LoadedModel) -> list[dict[str, Any]]:
     )
     commits = [commit_of(folder) for folder in (info.folder, info.folder.parent)]
     revision = next(filter(None, commits), None)
-    where = "the Hub repository's commit" if revision else "a folder of this machine, not from the Hub"
+    where = "the Hub repository's commit" if revision else "a local folder, not from the Hub"
     return [file, line("Revision", revision or "local", "–", None, where)]
 
 
