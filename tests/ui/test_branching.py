@@ -102,6 +102,33 @@ FIRST_OF_LINES = """() => [...document.querySelectorAll(".cr-line span")]
     .map((span) => span.textContent)"""
 
 
+def test_draw_beside_another_character_says_which_is_which(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 0)
+    before = write(page, prompt=PROMPT, characters=60, seed=7)
+    chosen, drawn = choose(page, 30, 5), before[30]
+    wait_until_idle(page)
+    put_cursor(page, 29)
+    assert chosen != drawn
+    said = page.locator(".cr-other-draw")
+    expect(said).to_contain_text(f"You chose “{sign(chosen)}” (framed); this draw would have given “{sign(drawn)}”")
+    for place in (".cr-likely", ".cr-bar-signs"):
+        assert page.locator(f"{place} .cr-next:visible").all_inner_texts()[0].split()[0] == sign(chosen)
+        assert page.locator(f"{place} .cr-landed:visible").all_inner_texts()[0].split()[0] == sign(drawn)
+    put_cursor(page, 40)
+    expect(said).to_be_empty()
+    set_slider(page, "temperature", 0)
+    rest = [position for position in range(31, 60) if "now" in said_at(page, position)]
+    logits = probabilities(checkpoint, text(page))
+    likeliest = [checkpoint.vocab.characters[int(row.argmax())] for row in logits]
+    assert rest == [position for position in range(31, 60) if likeliest[position] != text(page)[position]] != []
+
+
+def said_at(page: Page, position: int) -> str:
+    """What is said of the draw of the character at a position."""
+    put_cursor(page, position - 1)
+    return page.locator(".cr-other-draw").inner_text()
+
+
 def test_ladder_lists_top_candidates_below_each_character(page: Page, checkpoint: Checkpoint):
     shown = text(page)
     assert page.locator("[data-ladder]").count() == 0

@@ -92,9 +92,11 @@ def test_stop_keeps_the_text_and_clear_empties_it(page: Page):
     press(page, "clear")
     page.wait_for_function("charrnn.live.received === 0")
     assert text(page) == ""
-    expect(page.locator(".cr-after")).to_have_text("the start")
+    expect(page.locator(".cr-pipeline")).to_be_hidden()  # no distribution: the next character follows the prompt
+    expect(page.locator(".cr-distribution")).to_contain_text("The page is empty")
     press(page, "step")
     page.wait_for_function("charrnn.live.drawn === 8")  # the prompt and one character
+    expect(page.locator(".cr-pipeline")).to_be_visible()
 
 
 def test_invalid_box_is_reported_and_text_continues(page: Page):

@@ -29,8 +29,8 @@ export class CdfBar {
     this.caption.textContent = "";
   }
 
-  /** Show u (null without a draw) and the rank that it selects. d: of components/sampler.js. */
-  draw(d, u, drawnRank, vocabulary) {
+  /** Show u (null without a draw), the rank that it selects, and that of the text's character (-1 for none). d: of components/sampler.js. */
+  draw(d, u, drawnRank, vocabulary, nextRank) {
     this.box.hidden = false;
     const stops = []; // one background costs no layout, an element per segment would
     let [left, labeled] = [0, 0];
@@ -41,7 +41,8 @@ export class CdfBar {
         const end = `calc(${percent(left + share)} - 1px)`;
         stops.push(`${colorOf(rank, isDrawn)} ${percent(left)} ${end}`, `${PAPER} ${end} ${percent(left + share)}`);
       }
-      if (share >= MIN_LABELED_SHARE || isDrawn) this.label(labeled++, visible(vocabulary[d.order[rank]]), left + share / 2, isDrawn);
+      const className = isDrawn ? "cr-landed" : rank === nextRank ? "cr-next" : "";
+      if (share >= MIN_LABELED_SHARE || className) this.label(labeled++, visible(vocabulary[d.order[rank]]), left + share / 2, className);
       left += share;
     }
     this.bar.style.background = `linear-gradient(to right, ${stops.join(", ")}, ${PAPER} 0)`;
@@ -59,10 +60,10 @@ export class CdfBar {
   }
 
   /** Label the segment around a share of the bar. */
-  label(i, text, middle, isDrawn) {
+  label(i, text, middle, className) {
     const span = (this.spans[i] ??= this.signs.appendChild(create("span")));
-    span.className = isDrawn ? "cr-landed" : "";
-    span.style.left = percent(middle);
+    span.className = className;
+    span.style.left = `clamp(7px, ${percent(middle)}, calc(100% - 7px))`; // half of a sign
     setText(span, text);
   }
 }

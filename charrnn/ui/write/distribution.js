@@ -23,6 +23,7 @@ export class DistributionView {
     this.entropy = this.summary($(".cr-entropy"));
     this.temperature = $(".cr-temperature-words");
     this.surprisal = $(".cr-surprisal");
+    this.otherDraw = $(".cr-other-draw");
     this.rows = Array.from({ length: ROWS }, () => this.row());
     this.bar = new CdfBar(box);
   }
@@ -49,10 +50,12 @@ export class DistributionView {
     return cells;
   }
 
-  clear() {
+  /** Show a message instead of a distribution. */
+  clear(message = "") {
     this.table.hidden = true;
     this.bar.clear();
-    for (const part of [this.context, this.temperature, this.surprisal]) part.textContent = "";
+    for (const part of [this.context, this.otherDraw, this.surprisal]) part.textContent = "";
+    this.temperature.textContent = message;
   }
 
   /** Show the distribution after position i, −1 for the start; the actual next character is marked. */
@@ -77,7 +80,9 @@ export class DistributionView {
     this.showRows(record, d, stages, ranks, { nextRank, drawnRank });
     this.showSummaries(d, stages, ranks);
     this.temperature.textContent = describeTemperature(d, settings.temperature, record.vocabulary);
-    this.bar.draw(d, u, drawnRank, record.vocabulary);
+    this.bar.draw(d, u, drawnRank, record.vocabulary, nextRank);
+    const drawn = u === null || next === null ? next : record.vocabulary[d.order[drawnRank]];
+    setText(this.otherDraw, drawn === next ? "" : describeOtherDraw(next, drawn, record.isChosen(i + 1)));
     this.surprisal.textContent = next === null ? "" : describeSurprisal(d, nextRank, next);
   }
 
@@ -143,6 +148,12 @@ function describeTemperature(d, temperature, vocabulary) {
   const tempered = percent(stageProbs(d, "temperature")[0]) + "%";
   const moved = raw === tempered ? ": here the likeliest stays at " + raw : ": the likeliest " + raw + " → " + tempered;
   return name + (temperature < 1 ? " sharpens" : " flattens") + moved + ". The order stays; only the draw is random.";
+}
+
+/** Say why the text has another character than the one that its draw selects. */
+function describeOtherDraw(next, drawn, isChosen) {
+  if (isChosen) return `You chose ${quoted(next)} (framed); this draw would have given ${quoted(drawn)} (orange).`;
+  return `The text has ${quoted(next)} (framed); with the model and settings of now this draw gives ${quoted(drawn)} (orange).`;
 }
 
 /** Describe the surprisal of the next character: under the model, and under the current settings. */

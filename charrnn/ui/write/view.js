@@ -23,6 +23,7 @@ import { HeatmapOptions } from "./heatmap_options.js";
 import { TextRecord } from "../components/text_record.js";
 import { TextView } from "./text_view.js";
 
+const EMPTY = "The page is empty. Write and Step begin after the prompt, and the distribution with them.";
 const DISTRIBUTION_MS = 60; // between two updates of the distribution while the text grows
 
 /** Set up the view. It listens to the session and takes no values from the server. */
@@ -63,6 +64,7 @@ export function mount({ element }) {
 
   function showDistribution() {
     if (!record) return next.clear();
+    if (session.state === "empty") return next.clear(EMPTY);
     next.draw(record, position(), drawn, page.settings);
     shownAt = performance.now();
   }
