@@ -100,6 +100,48 @@ def test_link_says_if_it_cannot_reproduce_the_text(context: BrowserContext, app:
     assert page.locator(".cr-said").inner_text() == "Python copied."
 
 
+def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app: str):
+    page = open_page(context, trained_app)
+    copied(page, "link")
+    assert page.locator(".cr-said").inner_text() == "Link copied."
+    names = []
+
+    def expect_also(name: str) -> None:
+        names.append(name)
+        copied(page, "link")
+        said = page.locator(".cr-said").inner_text()
+        assert "does not carry" in said and [part for part in names if part not in said] == []
+
+    page.evaluate("charrnn.emit('color-by-unit', { unit: 1, position: 3 })")
+    expect_also("the colours of the text")
+    page.get_by_role("tab", name="Gradients").click()
+    page.locator("#cr-own-text").fill("To be, or not to be. " * 20)
+    page.get_by_role("button", name="Measure on this text").click()
+    expect_also("the text of “How far back does learning reach?”")
+    page.locator("#cr-where textarea").fill("To be, or not to be")
+    page.locator("#cr-where [type=submit]").click()
+    expect_also("the text of “Where it goes”")
+    page.get_by_role("tab", name="Neurons").click()
+    page.locator("#cr-units [name=pattern]").fill("th")
+    page.locator("#cr-units [type=submit]").click()
+    expect_also("the pattern of “What does a unit mean?”")
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#cr-dice [name=seed]").fill("13")
+    expect_also("the models and settings of “Same dice”")
+    page.locator("#cr-training [value=bits] + span").click()
+    expect_also("the options of “How they learnt”")
+    page.locator("#cr-dice [name=seed]").fill("12")
+    copied(page, "link")
+    assert "Same dice" not in page.locator(".cr-said").inner_text()
+    page.locator("#cr-dice .cr-side select").first.select_option(index=1)
+    expect_also("the models and settings of “Same dice”")
+    page.get_by_role("tab", name="Under the hood").click()
+    page.locator(".cr-hood-unit").fill("1")
+    expect_also("the unit and block of Under the hood")
+    copied(page, "python")
+    assert page.locator(".cr-said").inner_text() == "Python copied."  # of the text alone
+
+
 def test_link_carries_edits(context: BrowserContext, app: str, checkpoint: Checkpoint):
     page = open_page(context, app + "?characters=60&edits=5:%0A,20:,,30:%22")
     chosen = {at: checkpoint.vocab.ids[character] for at, character in {5: "\n", 20: ","}.items()}  # no "

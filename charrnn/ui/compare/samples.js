@@ -3,6 +3,7 @@
 import { create, setOptions } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { fill } from "../components/page_state.js";
+import { registerUnlinked } from "../components/unlinked.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
@@ -10,7 +11,12 @@ export function mount({ element, send }) {
   const list = element.querySelector(".cr-samples");
   const request = () => ({ form: { model: select.value } });
   const view = createViewQuery({ element, send, request, show });
-  select.addEventListener("change", view.ask);
+  let sampled = ""; // the model chosen by the user
+  select.addEventListener("change", () => {
+    sampled = select.value;
+    view.ask();
+  });
+  registerUnlinked(() => sampled && "the model of the samples");
 
   function show({ models, chosen, samples = [] }) {
     if (models) setOptions(select, models, chosen);

@@ -3,6 +3,7 @@
 import { create, setOptions } from "./create_element.js";
 import { titleOf } from "./offered_models.js";
 import { page } from "./page_state.js";
+import { headingOf, registerUnlinked } from "./unlinked.js";
 
 const NAMES = ["A", "B"];
 const DEFAULT_PAIR = ["rnn", "minigpt"];
@@ -72,11 +73,24 @@ export function createModelForms(form, { withSampling, changed }) {
     both.forEach((side, i) => side.offer(models, (models.find(({ name }) => name === DEFAULT_PAIR[i]) ?? ends[i]).name));
     return true;
   }
-  page.on("models-changed", () => offer() && changed());
-  offer();
+  const values = () => ({ A: both[0].values(), B: both[1].values() });
+  let defaults = ""; // values of the first offer
+  const offerNew = () => {
+    const isNew = offer();
+    if (isNew) defaults ||= JSON.stringify(values());
+    return isNew;
+  };
+  page.on("models-changed", () => offerNew() && changed());
+  offerNew();
+
+  const isSet = ({ name, value, defaultValue }) => name && name !== "text" && value !== defaultValue;
+  registerUnlinked(() => {
+    const isDefault = !defaults || (JSON.stringify(values()) === defaults && ![...form.elements].some(isSet));
+    return isDefault ? "" : "the models and settings of " + headingOf(form);
+  });
 
   return {
-    values: () => ({ A: both[0].values(), B: both[1].values() }),
+    values,
     titles: () => both.map((side, i) => `${NAMES[i]} · ${titleOf(side.values().checkpoint)}`),
   };
 }

@@ -6,6 +6,7 @@ import { createModelForms } from "../components/model_pair.js";
 import { ColorScale } from "../components/color_scale.js";
 import { characterSpan } from "../components/colored_text.js";
 import { onTheme, page, quoted } from "../components/page_state.js";
+import { headingOf, registerUnlinked } from "../components/unlinked.js";
 
 const [MIN_LEVEL, MAX_LEVEL] = [-400, 200]; // hundredths of a decade: the ends of the scale
 const MIN_UNDERLINED = 0; // one logit
@@ -64,6 +65,8 @@ export function mount({ element, send }) {
   form.addEventListener("submit", () => measure(input.value.trim() ? input.value : null));
   $(".cr-of-write").addEventListener("click", () => measure(null));
   $(".cr-default").addEventListener("click", () => measure(""));
+
+  registerUnlinked(() => (customText === null ? "" : "the text of " + headingOf(form)));
 
   let writeCursor = null; // position on the tab Write at the last check
 

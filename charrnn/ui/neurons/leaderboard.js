@@ -6,6 +6,7 @@ import { create, setOptions } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
 import { createTable } from "../components/table/table.js";
 import { bindTextForm } from "../components/text_form.js";
+import { headingOf, registerUnlinked } from "../components/unlinked.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
@@ -14,6 +15,7 @@ export function mount({ element, send }) {
   const { pattern, view: views } = form.elements;
   const errorBox = $(".cr-pattern-error");
   const submitted = { text: "", pattern: "" };
+  let chosen = ""; // by the user: what the units are of
 
   const request = () => ({ form: { view: views.value || null, ...submitted } });
   const view = createViewQuery({ element, send, request, show, busyText: "Reading …" });
@@ -28,7 +30,12 @@ export function mount({ element, send }) {
     page.emit("unit-text");
   });
 
-  views.addEventListener("change", view.ask);
+  views.addEventListener("change", () => {
+    chosen = views.value;
+    view.ask();
+  });
+  registerUnlinked(() => submitted.pattern && "the pattern of " + headingOf(form));
+  registerUnlinked(() => chosen && chosen === views.value && "the units of " + headingOf(form));
   page.on("checkpoint-changed", view.ask);
 
   /** Show the pattern with the position of its error marked. */

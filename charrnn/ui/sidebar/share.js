@@ -1,6 +1,7 @@
 // Copies a link or Python code that reproduces the text.
 
 import { page } from "../components/page_state.js";
+import { unlinked } from "../components/unlinked.js";
 import { session } from "../session/page_session.js";
 import { selectedTab } from "../session/saved_page.js";
 import { MAX_RUN_CHARS, NO_INTERVENTIONS, isEqual } from "../session/session.js";
@@ -41,18 +42,18 @@ export function createShare(element, request) {
     $(".cr-share [role=status]").textContent = message + caveat;
   }
 
-  /** Copy to the clipboard; if the browser refuses, show the text selected. */
-  async function copy(text, name) {
+  /** Copy to the clipboard; if the browser refuses, show the text selected. loss: a sentence about what is not in it. */
+  async function copy(text, name, loss = "") {
     try {
       await navigator.clipboard.writeText(text);
       box.hidden = true;
-      announce(name + " copied.");
+      announce(name + " copied." + loss);
     } catch {
       area.value = text;
       box.hidden = false;
       area.focus();
       area.select();
-      announce("The browser refuses the clipboard: copy the selected text yourself.");
+      announce("The browser refuses the clipboard: copy the selected text yourself." + loss);
     }
   }
 
@@ -72,7 +73,8 @@ export function createShare(element, request) {
     const link = linkTo(settings);
     const text = settings.read === undefined ? "prompt" : "passage";
     if (link.length > MAX_LINK_CHARS) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);
-    copy(link, "Link");
+    const lost = unlinked();
+    copy(link, "Link", lost.length ? " It does not carry " + new Intl.ListFormat("en").format(lost) + "." : "");
   });
   $('[data-action="python"]').addEventListener("click", () => {
     if (areInputsValid()) copy(snippet(textSettings()), "Python");

@@ -4,6 +4,7 @@ import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { ColorScale } from "../components/color_scale.js";
 import { onTheme, page, visible } from "../components/page_state.js";
+import { registerUnlinked } from "../components/unlinked.js";
 import { createSourceBlocks } from "./source_lines.js";
 
 const POLL_MS = 100; // between two checks of the cursor
@@ -75,6 +76,7 @@ export function mount({ element, send }) {
     if (unit.value !== "" && index >= 0 && index <= Number(unit.max)) blocks.showUnit(index);
   });
   layer.addEventListener("change", view.ask);
+  registerUnlinked(() => (Number(unit.value) || layer.selectedIndex > 0 ? "the unit and block of Under the hood" : ""));
   for (const button of element.querySelectorAll(".cr-hood-step")) {
     button.addEventListener("click", () => move(Number(button.dataset.by)));
   }

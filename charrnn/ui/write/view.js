@@ -4,6 +4,7 @@
 import { onConnectionError } from "../components/connection.js";
 import { create } from "../components/create_element.js";
 import { onTheme, page } from "../components/page_state.js";
+import { registerUnlinked } from "../components/unlinked.js";
 import { showInterventions } from "../session/interventions.js";
 import { session } from "../session/page_session.js";
 import { attachBranching } from "./branching.js";
@@ -268,6 +269,8 @@ export function mount({ element }) {
     recolor();
     redraw();
   });
+
+  registerUnlinked(() => (cursor.unit === null ? "" : "the colours of the text"));
 
   // Exposed to keyboard shortcuts, measurements and tests.
   page.live = {

@@ -5,6 +5,7 @@ import { createViewQuery } from "../view_query.js";
 import { createTable } from "../table/table.js";
 import { createModelCheckboxes } from "./model_checkboxes.js";
 import { createFigure } from "./figure.js";
+import { headingOf, registerUnlinked } from "../unlinked.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
@@ -39,6 +40,10 @@ export function mount({ element, send }) {
     page.customText = text; // shared with the other views of the tab
     page.emit("custom-text");
   }
+
+  const options = [...form.querySelectorAll(".cr-options input")];
+  registerUnlinked(() => ownText && "the text of " + headingOf(form));
+  registerUnlinked(() => (options.some((option) => option.checked !== option.defaultChecked) ? "the options of " + headingOf(form) : ""));
 
   form.addEventListener("change", (event) => event.target.closest(".cr-options") && view.ask());
   form.addEventListener("submit", () => measure(input?.value || ""));

@@ -1,0 +1,12 @@
+// What a share link does not carry: views with such a state register a function that names it.
+
+const names = [];
+
+/** Register name(), which returns what a link would lose now, or "". */
+export const registerUnlinked = (name) => names.push(name);
+
+/** Return the names of everything that a link would lose now. */
+export const unlinked = () => names.map((name) => name()).filter(Boolean);
+
+/** Return the heading of a view in quotation marks. */
+export const headingOf = (element) => "“" + element.querySelector("h2").textContent + "”";
