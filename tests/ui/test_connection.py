@@ -82,3 +82,8 @@ def test_text_settings_tab_and_cursor_survive_a_reload(page: Page, checkpoint: C
     press(page, "write")
     page.wait_for_function("charrnn.state === 'finished'")
     assert text(page) == generated(checkpoint, "JULIET:\n", 300, 12, SamplingSettings(0.7))
+    page.reload()
+    page.wait_for_function(ALIVE)
+    assert text(page) == generated(checkpoint, "JULIET:\n", 300, 12, SamplingSettings(0.7))
+    assert page.evaluate("[charrnn.state, charrnn.settings.temperature]") == ["finished", 0.7]
+    expect(page.locator(".cr-notice")).to_be_hidden()
