@@ -172,6 +172,7 @@ def test_invalid_link_opens_with_notice_and_defaults(context: BrowserContext, ap
     asked = "model=nobody&temperature=NaN&seed=1e99&characters=0.5&sha=00000000&prompt=" + script
     page = open_page(context, f"{app}?{asked}&tab=compare&colour={script}")
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".cr-notice")).to_be_visible()
     said = page.locator(".cr-notice span").text_content() or ""
     for part in ("'nobody'", "temperature is nan", "seed is 1e+99", "characters is 0.5", "no setting 'colour'"):
         assert part in said, part

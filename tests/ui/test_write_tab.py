@@ -15,6 +15,7 @@ from tests.ui.page_actions import (
     columns,
     generated,
     press,
+    set_more,
     set_slider,
     set_speed,
     shades,
@@ -123,6 +124,36 @@ def test_invalid_box_is_reported_and_text_continues(page: Page):
     page.wait_for_function("charrnn.state === 'finished' && charrnn.live.drawn > 400")
     assert len(set(text(page)[-200:-150])) <= 20
     expect(page.locator(".cr-notice")).to_be_hidden()
+
+
+def test_buttons_and_notices_are_seen_from_every_tab(page: Page):
+    notice = page.locator(".cr-notice")
+    set_speed(page, SLOW)
+    page.get_by_role("tab", name="Compare").click()
+    set_more(page, seed=-5)
+    top = page.locator("#cr-dice h2").evaluate("e => e.getBoundingClientRect().top")
+    press(page, "write")
+    expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
+    expect(notice).to_contain_text("seed is -5")
+    page.get_by_role("tab", name="Compare").click()
+    expect(notice).to_be_in_viewport()
+    assert page.locator("#cr-dice h2").evaluate("e => e.getBoundingClientRect().top") == top  # nothing has moved
+    set_more(page, seed=3, characters=300)
+    press(page, "write")
+    expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
+    expect(notice).to_be_hidden()
+    page.wait_for_function("charrnn.state === 'writing' && charrnn.live.drawn > 10")
+    page.get_by_role("tab", name="Compare").click()
+    press(page, "write")
+    page.wait_for_function("charrnn.state === 'paused'")
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    page.get_by_role("tab", name="Write").click()
+    page.locator(".cr-line span").first.click()
+    page.locator(".cr-line span").first.hover()
+    page.locator(".cr-likely tr").nth(3).click()
+    expect(notice).to_contain_text("was given")
+    press(page, "step")
+    expect(notice).to_be_hidden()
 
 
 def test_hover_shows_unit_character_and_value(page: Page):

@@ -422,7 +422,7 @@ export class Session {
     this.epoch += 1;
     this.pending?.controller.abort();
     this.isInstant = false;
-    if (this.isWaiting) this.#emit("state", { notice: null });
+    if (this.notice) this.#emit("state", { notice: null }); // of an earlier action
     this.isWaiting = false;
     if (dropsAhead && this.state === "writing") this.#dropAhead();
     this.#wake();

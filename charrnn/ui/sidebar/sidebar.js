@@ -7,10 +7,12 @@ import { showSlider } from "../components/slider.js";
 import { configure, provider, session } from "../session/page_session.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
 import { restoreInputs, savedPage, savePage } from "../session/saved_page.js";
+import { openTab } from "../components/navigate.js";
 import { createDrawer } from "./drawer.js";
 import { bindShortcuts } from "./keyboard.js";
 import { createLinkHandler, whenReady } from "./apply_link.js";
 import { createCheckpointSource } from "./checkpoint_source.js";
+import { showNotices } from "./notice.js";
 import { createShare } from "./share.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as possible
@@ -228,9 +230,16 @@ export function mount({ element, send }) {
       return session.read({ text: page.scoredText, seed, characters });
     },
   };
-  for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);
+  const ends = (name) => name === "stop" || (name === "write" && session.state === "writing");
+  for (const [name, act] of Object.entries(actions)) {
+    $(`[data-action="${name}"]`).addEventListener("click", () => {
+      if (!ends(name)) openTab(page.tabs?.write); // what it does is seen there
+      return act();
+    });
+  }
 
   const showOrigin = createCheckpointSource(element, () => send("refresh", { checkpoint: page.checkpoint }));
+  showNotices($(".cr-notice"));
   createShare(element, request);
   const applyLink = createLinkHandler(element, showSettings);
   const closeDrawer = createDrawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));

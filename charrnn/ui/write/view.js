@@ -1,7 +1,6 @@
 // The live view: draws the session's messages at the selected speed, with one cursor for text, heatmap and distribution.
 // Hovering needs no request: the record contains every activation and logit.
 
-import { onConnectionError } from "../components/connection.js";
 import { create } from "../components/create_element.js";
 import { onTheme, page } from "../components/page_state.js";
 import { registerUnlinked } from "../components/unlinked.js";
@@ -16,7 +15,6 @@ import { Heatmap } from "./heatmap.js";
 import { drawLens } from "./heatmap_lens.js";
 import { HeatmapRange } from "./heatmap_range.js";
 import { describeSurprisal } from "./top_candidates.js";
-import { Notice } from "./notice.js";
 import { DrawRate } from "./draw_rate.js";
 import { ColorScale } from "../components/color_scale.js";
 import { attachCursor } from "./cursor_input.js";
@@ -34,7 +32,6 @@ export function mount({ element }) {
   const next = new DistributionView($(".cr-distribution"));
   const map = new Heatmap($(".cr-canvas"));
   const lens = $(".cr-lens");
-  const notice = new Notice($(".cr-notice"));
   const cursor = new Cursor();
   const drawRate = new DrawRate();
   let palette;
@@ -165,7 +162,6 @@ export function mount({ element }) {
 
   function receive(message) {
     showHistory(message);
-    if (message.notice !== undefined) notice.show(message.notice);
     if (message.kind === "start") begin(message);
     else if (message.kind === "branch") branch(message);
     else if (message.kind === "more") {
@@ -245,12 +241,11 @@ export function mount({ element }) {
   });
   const rangeTools = new HeatmapRange(element, map, () => ({ record, drawn, palette }), arrange);
   showInterventions($(".cr-interventions"));
-  onConnectionError((text) => notice.show({ kind: "problem", text }));
 
   const showHistory = attachBranching({
     element,
     live: () => ({ record, drawn, cursor: position(), shown: element.offsetParent !== null }),
-    say: (text) => notice.show({ kind: "note", text }),
+    say: (text) => session.say({ kind: "note", text }),
   });
   $(".cr-ladder").addEventListener("click", () => {
     text.showCandidates(record, !text.showsCandidates);
@@ -294,7 +289,7 @@ export function mount({ element }) {
   if (session.model) {
     session.preface = session.notice; // of before this view was set up
     session.show(session.view);
-  } else notice.show(session.notice);
+  }
   requestAnimationFrame(frame);
   return () => {};
 }
