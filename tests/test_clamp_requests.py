@@ -104,6 +104,8 @@ def test_default_clamp_is_selected_unit(store: Store):
         ([clamp_json("h", 256, 0.0)], "unit is 256: give a whole number from 0 to 255"),
         ([clamp_json("h", 1.5, 0.0)], "unit is 1.5: give a whole number"),  # type: ignore[arg-type]
         ([clamp_json("z", None, float("nan"))], "the value of z is nan"),
+        ([clamp_json("h", 1, 0.0), clamp_json("z", 1, 0.0), clamp_json("h", 1, 0.5)], "h of unit 1 is clamped twice"),
+        ([clamp_json("z", None, 0.0)] * 2, "z of every unit is clamped twice: give one value"),
         ([{"name": ["h"]}], "['h'] cannot be clamped here"),
     ],
 )

@@ -49,7 +49,10 @@ VALUES = {  # invalid ones
     "lecture": ("yes",),
     "range": ("0-0", "123456-1", "5", "5-4-3", "٣-٤"),
     "unit": ("constructor:1", "h:٣", "h:1234567", "h:-1"),
-    "clamp": ("__proto__:all:0", "h:1:", "h:1:x", "h:1:0,", "h:1:0,h", "h:1:-1.5", "f:2:0"),
+    "clamp": (
+        *("__proto__:all:0", "h:1:", "h:1:x", "h:1:0,", "h:1:0,h", "h:1:-1.5", "f:2:0"),
+        *("h:1:0,h:2:0,h:1:1", "h:all:0,h:1:0,h:all:1"),
+    ),
     "tick": ("a,b,c,d", "rnn, gru", f"{'m' * 28},{'m' * 29}", "".join(map(chr, range(97, 137)))),
     "hide": ("write,model,Share", "constructor"),
     "sha": ("ABCDEF01", "0123456", "0123456789abcdef"),
@@ -99,10 +102,11 @@ def random_parameters(store: Store, lot: random.Random) -> dict[str, str]:
     names = [each.name for each in store.checkpoints()]
     text = "".join(lot.choices(TEXT, k=lot.randrange(1, 60)))
     edits = [f"{lot.randrange(3000)}:{character}" for character in lot.choices(TEXT, k=lot.randrange(1, 9))]
-    clamps = [
-        f"{name}:{lot.choice(['all', str(lot.randrange(all_units))])}:{lot.choice(['0', '1', '.5', '+0.25', '1e-3'])}"
+    places = {
+        f"{name}:{lot.choice(['all', str(lot.randrange(all_units))])}"
         for name in lot.choices([*units], k=lot.randrange(1, 5))
-    ]
+    }
+    clamps = [f"{place}:{lot.choice(['0', '1', '.5', '+0.25', '1e-3'])}" for place in sorted(places)]
     first = lot.randrange(1, 100)
     values = {
         "temperature": lot.choice(["0", "-0", "1e-6", f"{lot.uniform(0.1, 2):.3f}", "2."]),

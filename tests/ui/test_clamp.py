@@ -96,6 +96,14 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     part.get_by_label("held at").last.fill("0")
     part.get_by_label("held at").last.press("Tab")
     expect(forget.locator(".cr-held-now")).to_have_text("held above: z of every unit = 0, r of every unit = 0")
+    status, value = part.locator(".cr-clamp-said").last, part.get_by_label("held at").last
+    value.fill("7")
+    value.press("Tab")
+    expect(status).to_have_text("Give a number from 0 to 1.")
+    expect(value).to_have_value("0")  # the one in force
+    part.get_by_label("what").last.select_option("z")
+    expect(status).to_have_text("z of every unit is held in another row.")
+    expect(part.get_by_label("what").last).to_have_value("r")
     forget.get_by_role("button").press("Enter")
     expect(forget.locator(".cr-verdict")).to_contain_text("✓ Right: as it is, it looks back")
     expect(forget.locator("td").filter(has_text=reference.trained.info.sha256[:12])).to_be_visible()
@@ -123,4 +131,5 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     for hidden in (".cr-aside", ".cr-header", "#cr-clamp", '[data-id="half-life"]'):
         expect(page.locator(hidden).first).to_be_hidden()
     expect(reset.locator(".cr-found table")).to_be_visible()
+    expect(reset.get_by_label("unit")).to_be_hidden()  # the form of now; the table names the unit of the verdict
     expect(exercises.get_by_label("your name")).to_have_value("Ada")

@@ -249,6 +249,16 @@ def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
     expect(page.locator("[data-figure=curve]")).to_be_hidden()
 
 
+def test_headings_without_a_figure_are_hidden(page: Page):
+    heading = page.locator("#cr-knob h3").filter(has_text="Eigenvalues")
+    page.locator("#cr-model").select_option("minigpt")
+    expect(page.locator("#cr-knob .cr-plot-words").first).to_contain_text("W_hh")
+    expect(heading).to_be_hidden()
+    page.locator("#cr-model").select_option("rnn")
+    expect(heading).to_be_visible()
+    expect(page.locator("#cr-knob [data-figure=cloud] .plot-container")).to_be_visible()
+
+
 def test_over_training_follows_the_model(page: Page):
     page.locator("#cr-model").select_option("rnn")
     part = page.locator("#cr-over-training")

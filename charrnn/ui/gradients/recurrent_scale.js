@@ -47,7 +47,8 @@ export function mount({ element, send }) {
     };
   }
   const texts = createCoupledTexts({ element, request: textRequest, lazily: true });
-  const figures = [...element.querySelectorAll("[data-figure]")].map((box) => [box.dataset.figure, createFigure(box, view.say)]);
+  const boxes = Object.fromEntries([...element.querySelectorAll("[data-figure]")].map((box) => [box.dataset.figure, box]));
+  const figures = Object.entries(boxes).map(([name, box]) => [name, createFigure(box, view.say)]);
 
   /** Show the value of the slider. */
   function showScale() {
@@ -114,6 +115,7 @@ export function mount({ element, send }) {
       const figure = answer.figures?.[name];
       if (figure) draw({ figure: JSON.parse(figure.figure), words: figure.words });
       else if (!answer.busy) draw({ figure: null });
+      boxes[name].closest("section").classList.toggle("cr-without-figure", !figure && !answer.busy);
     }
     if (answer.gates?.length || !answer.busy) offerGates(answer.gates || [], answer.gate);
     if (answer.table || !answer.busy) showTable(answer.table);

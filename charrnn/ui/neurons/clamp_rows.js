@@ -17,10 +17,18 @@ export function createClampRows(box, changed) {
   const values = () => clamps.map(({ name, unit, value }) => ({ name, unit, value }));
   const optionsOf = () => JSON.stringify([names, units, clamps.map(({ name, unit, usual }) => [name, unit, usual])]);
 
-  /** Change a clamp; value null is for the server to choose. */
-  function change(i, changes) {
-    clamps[i] = { ...clamps[i], ...changes };
-    changed(values());
+  /** Check if a unit is clamped, except by the i-th clamp. */
+  const isTaken = ({ name, unit }, i) => clamps.some((other, k) => k !== i && other.name === name && other.unit === unit);
+
+  /** Return what to clamp next, like the last clamp: every unit of another activation, or another unit of the same. */
+  function nextFree() {
+    const { name, unit } = clamps.at(-1);
+    const at = names.findIndex((other) => other.name === name);
+    const candidates =
+      unit === null
+        ? names.map((_, k) => ({ name: names[(at + k) % names.length].name, unit }))
+        : Array.from({ length: units }, (_, k) => ({ name, unit: (unit + k) % units }));
+    return candidates.find((candidate) => !isTaken(candidate));
   }
 
   function row(clamp, i) {
@@ -37,15 +45,39 @@ export function createClampRows(box, changed) {
     const value = create("input", { type: "number", min: limits[0], max: limits[1], step: "any", required: true, className: "cr-value" });
     slider.value = value.value = clamp.value;
 
-    what.addEventListener("change", () => change(i, { name: what.value, value: null }));
-    unit.addEventListener("change", () => unit.reportValidity() && unit.value !== "" && change(i, { unit: unit.valueAsNumber, value: null }));
-    every.addEventListener("change", () => change(i, { unit: every.checked ? null : 0, value: null }));
+    const status = create("p", { className: "cr-clamp-said", role: "status" });
+    /** Show the clamp that stays, and why. */
+    const refuse = (reason) => {
+      const { name, unit: index, value: applied } = clamps[i];
+      Object.assign(every, { checked: index === null });
+      [what.value, unit.value, slider.value, value.value] = [name, index ?? "", applied, applied];
+      status.textContent = reason;
+    };
+    /** Change the clamp; value null is for the server to choose. */
+    const change = (changes) => {
+      const next = { ...clamps[i], ...changes };
+      if (isTaken(next, i)) return refuse(`${next.name} of ${next.unit === null ? "every unit" : "unit " + next.unit} is held in another row.`);
+      status.textContent = "";
+      clamps[i] = next;
+      return changed(values());
+    };
+    /** Act on a number within the limits of its input. */
+    const onNumber = (input, act) => {
+      input.addEventListener("change", () => {
+        if (input.value !== "" && input.checkValidity()) return act(input.valueAsNumber);
+        return refuse(`Give ${input.step === "1" ? "a whole number" : "a number"} from ${input.min} to ${input.max}.`.replaceAll("-", "−"));
+      });
+    };
+
+    what.addEventListener("change", () => change({ name: what.value, value: null }));
+    onNumber(unit, (index) => change({ unit: index, value: null }));
+    every.addEventListener("change", () => change({ unit: every.checked ? null : 0, value: null }));
     const setValue = (number) => {
       for (const input of [slider, value]) if (input !== document.activeElement) input.value = number;
-      change(i, { value: number });
+      change({ value: number });
     };
     slider.addEventListener("input", () => setValue(rounded(slider.valueAsNumber)));
-    value.addEventListener("change", () => value.reportValidity() && setValue(value.valueAsNumber));
+    onNumber(value, setValue);
 
     const buttons = clamp.usual.map((usual, k) => {
       return create("button", { type: "button", onclick: () => setValue(usual) }, `${USUAL_LABELS[k]} ${String(usual).replace("-", "−")}`);
@@ -56,7 +88,7 @@ export function createClampRows(box, changed) {
     };
     const removeButton = create("button", { type: "button", className: "cr-button cr-let-go", hidden: clamps.length < 2, onclick: remove }, "Let go");
     const fields = [field("what", what), field("unit", unit), field("every unit", every, "cr-tick"), field("held at", value)];
-    return create("fieldset", "cr-clamp", legend, ...fields, slider, create("span", "cr-usual", ...buttons), removeButton);
+    return create("fieldset", "cr-clamp", legend, ...fields, slider, create("span", "cr-usual", ...buttons), removeButton, status);
   }
 
   return {
@@ -71,11 +103,11 @@ export function createClampRows(box, changed) {
       } else clamps.forEach(({ value }, i) => fill(box.children[i], value));
       box.nextElementSibling.disabled = clamps.length >= MAX_CLAMPS;
     },
-    /** Add a clamp of the next unit. */
+    /** Add a clamp of what is not clamped yet. */
     add() {
-      const last = clamps.at(-1);
-      if (!last || clamps.length >= MAX_CLAMPS) return;
-      clamps.push({ ...last, unit: last.unit === null ? null : (last.unit + 1) % units, value: null });
+      const free = clamps.length && clamps.length < MAX_CLAMPS && nextFree();
+      if (!free) return;
+      clamps.push({ ...clamps.at(-1), ...free, value: null });
       changed(values());
     },
   };

@@ -82,7 +82,12 @@ def clamps_of(stats: ActivationStats, sent: Any, selected: Any = None) -> tuple[
         return (_selected(stats, selected) or default_clamp(stats),)
     if not isinstance(sent, Sequence) or isinstance(sent, str) or len(sent) > MAX_CLAMPS:
         raise ValueError(f"clamps is {reprlib.repr(sent)}: give a list of at most {MAX_CLAMPS}")
-    return tuple(_clamp(stats, clamp) for clamp in sent)
+    clamps = tuple(_clamp(stats, clamp) for clamp in sent)
+    for i, (name, unit) in enumerate(places := [(clamp.name, clamp.unit) for clamp in clamps]):
+        if (name, unit) in places[:i]:
+            units = "every unit" if unit is None else f"unit {unit}"
+            raise ValueError(f"{name} of {units} is clamped twice: give one value")
+    return clamps
 
 
 def _selected(stats: ActivationStats, sent: Any) -> Clamp | None:

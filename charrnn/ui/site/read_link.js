@@ -109,11 +109,14 @@ function parse(sent, schema, models) {
     clamp: (text, { max_clamps: max }) => {
       const clamps = text.split(",").map((clamp) => clamp.split(":"));
       if (clamps.length > max) fail(`clamp is ${shown(text)}: give a list of at most ${max}`);
-      return clamps.map(([name, unit, value]) => {
+      const parsed = clamps.map(([name, unit, value]) => {
         const { units, values: limits } = viewOf(name, `${shortRepr(name)} cannot be clamped here`);
         const number = unit === "all" ? null : requireNumber("unit", unit, units);
         return [name, number, requireNumber(`the value of ${name}`, value, limits)];
       });
+      const places = parsed.map(([name, unit]) => `${name} of ${unit === null ? "every unit" : "unit " + unit}`);
+      const twice = places.find((place, i) => places.indexOf(place) < i);
+      return twice ? fail(`${twice} is clamped twice: give one value`) : parsed;
     },
   };
   for (const [name, limits] of Object.entries(schema.parameters)) {
