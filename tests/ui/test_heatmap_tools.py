@@ -87,6 +87,33 @@ def test_rows_keep_similarity_order_while_writing(page: Page, loaded: LoadedMode
     assert page.evaluate("[...orders].map(JSON.parse)") == [similar]
 
 
+def test_heatmap_goes_to_the_cursor_and_pans(page: Page, loaded: LoadedModel):
+    shown, title = text(page), page.locator(".cr-map-title")
+    values = read(loaded, shown, "h")
+    order, count = page.evaluate(ORDER), page.evaluate("charrnn.live.map.columns")
+    assert len(shown) > count + 100 > 150
+    expect(title).to_contain_text(f"last {count} characters")
+    page.locator(".cr-line span").nth(21).click()
+    page.mouse.move(5, 5)
+    expect(title).to_contain_text(f"characters 1–{count} of {len(shown)}")
+    assert page.evaluate("[charrnn.live.cursor, charrnn.live.map.from]") == [21, 0]
+    np.testing.assert_allclose(canvas_column(page, 30), shades(values[30, order]), atol=2)
+    assert [row[0] for row in table(saved(page, "csv"))[1:]] == [str(i + 1) for i in range(count)]
+    page.locator(".cr-canvas").hover()
+    page.mouse.wheel(160, 0)
+    expect(title).to_contain_text(f"characters 21–{20 + count} of {len(shown)}")
+    page.mouse.move(5, 5)
+    expect(title).to_contain_text(f"characters 21–{20 + count} of {len(shown)}")  # it stays
+    np.testing.assert_allclose(canvas_column(page, 60), shades(values[60, order]), atol=2)
+    page.locator(".cr-text").focus()
+    page.keyboard.press("Escape")
+    expect(title).to_contain_text(f"last {count} characters")
+    for _ in range(count):
+        page.keyboard.press("ArrowLeft")
+    assert page.evaluate("charrnn.live.cursor - charrnn.live.map.from") == count // 2  # it has left the part in sight
+    np.testing.assert_allclose(canvas_column(page, len(shown) - count), shades(values[-count, order]), atol=2)
+
+
 def test_drag_selects_a_range_of_rows(page: Page, loaded: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
     values = read(loaded, shown, "h")

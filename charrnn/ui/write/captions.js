@@ -85,6 +85,12 @@ function explanation(view, model, change) {
   return EXPLANATIONS[view.name] || "";
 }
 
+/** Describe what is in sight of the heatmap of a text of this length. */
+export function describeHeatmapPart({ view }, map, length) {
+  const range = map.range ? "rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " : "";
+  return heatmapTitle(view, map.change) + ", " + range + view.rows + " " + rowNoun(view.name) + "s, " + map.describeColumns(length);
+}
+
 /** Show the captions of the heatmap with this row order. */
 export function showCaptions(element, record, map, order) {
   const $ = (selector) => element.querySelector(selector);
@@ -92,8 +98,6 @@ export function showCaptions(element, record, map, order) {
   const row = rowNoun(view.name);
   const [low, high] = scaleEnds(view, map.change);
   $(".cr-map").setAttribute("aria-label", capital(heatmapTitle(view, map.change)) + ", coloured from " + low + " to " + high);
-  const range = map.range ? "rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " : "";
-  $(".cr-map-title").textContent = heatmapTitle(view, map.change) + ", " + range + view.rows + " " + row + "s, last " + map.columns + " characters";
   const crowded = map.rowHeight < 1 ? " Neighbours share a line of pixels, the magnifier shows each." : "";
   $(".cr-see").textContent = explanation(view, model, map.change) + " " + ORDER_EXPLANATIONS[order](capital(row)) + crowded;
   $(".cr-least").textContent = low;

@@ -14,6 +14,11 @@ export class Cursor {
     return Math.min(this.hovered?.position ?? this.pinned ?? drawn - 1, drawn - 1);
   }
 
+  /** Check if the cursor follows the end of the text. */
+  get isAtEnd() {
+    return !this.hovered && this.pinned === null;
+  }
+
   /** The row of the cursor, or null. */
   get row() {
     return this.hovered?.unit ?? this.marked ?? this.unit;

@@ -2,6 +2,8 @@
 
 import { page } from "../components/page_state.js";
 
+const WHEEL_PIXELS = 8; // of a horizontal scroll, for a column
+
 /**
  * Connect the cursor. live() -> { record, drawn }; colorBy(unit) colors the text or removes the colors of this unit.
  *
@@ -39,6 +41,22 @@ export function attachCursor({ text, map, cursor, live, onMove, announce, redraw
     const cell = live().record && map.cellUnder(event, live().drawn);
     if (cell) colorBy(cell.unit);
   });
+
+  map.canvas.addEventListener(
+    "wheel",
+    (event) => {
+      const { record, drawn } = live();
+      const pixels = event.deltaX || (event.shiftKey ? event.deltaY : 0);
+      if (!record || !pixels || event.ctrlKey) return;
+      event.preventDefault();
+      const columns = Math.sign(pixels) * Math.max(1, Math.round(Math.abs(pixels) / WHEEL_PIXELS));
+      map.showFrom(map.leftmost(drawn) + columns, drawn);
+      cursor.pinned = map.start === null ? null : map.leftmost(drawn) + map.columns - 1; // so that the part stays in sight
+      cursor.hovered = map.cellUnder(event, drawn);
+      onMove();
+    },
+    { passive: false },
+  );
 
   page.on("cursor-moved", (by) => {
     const { record, drawn } = live();

@@ -18,7 +18,8 @@ export class Heatmap {
     this.range = null; // { first, last } visible rows of the order; null for all
     this.rows = null; // visible row -> unit
     this.change = false; // show changes instead of values
-    this.from = 0; // position of the leftmost column
+    this.start = null; // position of the leftmost column; null for the end of the text
+    this.from = 0; // position of the leftmost column as drawn
     this.measure();
   }
 
@@ -59,7 +60,7 @@ export class Heatmap {
     return record.level(i, unit, this.change);
   }
 
-  /** Draw the last columns up to `length`; frame the cursor's column and mark the ends of its rows. */
+  /** Draw the columns in sight of a text of this length; frame the cursor's column and mark the ends of its rows. */
   draw(record, length, palette, { cursor, units }) {
     if (!this.image || !this.rows) return;
     const { context, columns, pixels, rows, ratio } = this;
@@ -110,9 +111,29 @@ export class Heatmap {
     }
   }
 
-  /** Return the position in the leftmost column after `length` characters. */
+  /** Return the position in the leftmost column of a text of this length. */
   leftmost(length) {
-    return Math.max(0, length - this.columns);
+    const last = Math.max(0, length - this.columns);
+    return this.start === null ? last : Math.min(this.start, last);
+  }
+
+  /** Show the end of the text if position is null, else a part with this position; a part in sight stays. */
+  showPosition(position, length) {
+    const from = this.leftmost(length);
+    if (position === null) this.start = null;
+    else if (position < from || position >= from + this.columns) this.showFrom(position - (this.columns >> 1), length);
+  }
+
+  /** Show the part from this position on, or the end of the text. */
+  showFrom(start, length) {
+    this.start = start >= length - this.columns ? null : Math.max(0, start);
+  }
+
+  /** Name the columns in sight of a text of this length. */
+  describeColumns(length) {
+    if (this.start === null) return "last " + this.columns + " characters";
+    const from = this.leftmost(length);
+    return "characters " + (from + 1) + "–" + Math.min(length, from + this.columns) + " of " + length;
   }
 
   /** Return the cell { position, unit, row } under a pointer event; null outside the drawn columns. */
@@ -143,7 +164,7 @@ export class Heatmap {
   /** Return the cell of a position and unit; null if it is not drawn. */
   cell(position, unit) {
     const row = this.rows.indexOf(unit);
-    return position < this.from || row < 0 ? null : { position, unit, row };
+    return position < this.from || position >= this.from + this.columns || row < 0 ? null : { position, unit, row };
   }
 }
 

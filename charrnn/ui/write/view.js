@@ -1,13 +1,13 @@
 // The live view: draws the session's messages at the selected speed, with one cursor for text, heatmap and distribution.
 // Hovering needs no request: the record contains every activation and logit.
 
-import { create } from "../components/create_element.js";
+import { create, setText } from "../components/create_element.js";
 import { onTheme, page } from "../components/page_state.js";
 import { registerUnlinked } from "../components/unlinked.js";
 import { showInterventions } from "../session/interventions.js";
 import { session } from "../session/page_session.js";
 import { attachBranching } from "./branching.js";
-import { showCaptions, symbol } from "./captions.js";
+import { describeHeatmapPart, showCaptions, symbol } from "./captions.js";
 import { Cursor } from "./cursor.js";
 import { describeCursor, describeHeatmap, unitName } from "./cursor_labels.js";
 import { DistributionView } from "./distribution.js";
@@ -70,6 +70,8 @@ export function mount({ element }) {
   function redraw() {
     if (!record) return;
     const units = [cursor.unit, cursor.marked].filter((unit) => unit !== null);
+    map.showPosition(cursor.isAtEnd ? null : position(), drawn);
+    setText($(".cr-map-title"), describeHeatmapPart(record, map, drawn));
     map.draw(record, drawn, palette, { cursor: drawn ? position() : null, units });
     drawLens(lens, map, record, drawn, palette, cursor.magnified(map, drawn));
   }
