@@ -19,7 +19,9 @@ from charrnn.study import run_study as study
 from charrnn.ui import tabs
 from charrnn.ui.compare import lab_sheet, results_table, samples, training_curves
 from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.page import ANALYSIS_TABS
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.share_link import TABS
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood import recorded_profile
 from tests.small_models import save_all
@@ -192,6 +194,12 @@ def test_lab_sheet_recipes_match_their_links():
             assert way.tab in (tabs.WRITE, tabs.GRADIENTS, tabs.NEURONS, tabs.COMPARE, tabs.HOOD)
 
 
+def test_lab_sheet_links_name_parts_of_their_tab(store: Store):
+    parts = {TABS[name]: {f"#{part.elem_id}" for part in parts(store)} for name, parts in ANALYSIS_TABS.items()}
+    ways = [way for _, _, ways in lab_sheet.ROWS for way in ways if way.part]
+    assert ways and [way for way in ways if way.part not in parts[way.tab]] == []
+
+
 # ------------------------------------------------------------------ the step profile
 
 
@@ -322,8 +330,29 @@ def test_lab_sheet_links_open_their_views(page: Page):
         "document.querySelector('.cr-two .cr-plot')?.data?.some((trace) => trace.name === 'RNN + layer norm')"
     )
     expect(page.locator(".cr-two .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
+    at_top = """(part) => {
+        const top = document.querySelector(part)?.getBoundingClientRect().top ?? Infinity;
+        const isAtEnd = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+        return Math.abs(top) < 100 || (isAtEnd && top < innerHeight);
+    }"""
     open_link("Stretch 7", "where the time goes")
     expect_tab("Under the hood")
+    page.wait_for_function(at_top, arg="#cr-profile")
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#cr-lab tr").filter(has_text="8 · Common").get_by_role("button", name="with clipping").evaluate(
+        """(button) => {
+            const timers = setTimeout;
+            window.setTimeout = (act, ms) => timers(act, ms > 9000 ? 0 : ms);  // the figures above load a minute later
+            button.click();
+            window.setTimeout = timers;
+        }"""
+    )
+    page.wait_for_function(at_top, arg="#cr-clipping")
+    page.wait_for_timeout(200)
+    page.evaluate("document.querySelector('#cr-flow').style.paddingBottom = '900px'")
+    page.wait_for_timeout(200)
+    page.wait_for_function(at_top, arg="#cr-clipping")
+    page.evaluate("document.querySelector('#cr-flow').style.paddingBottom = ''")
     open_link("6 · Expected", "the table")
     expect_tab("Compare")
     page.wait_for_function("Math.abs(document.querySelector('#cr-results').getBoundingClientRect().top) < 100")

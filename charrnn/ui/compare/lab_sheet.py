@@ -11,6 +11,7 @@ DICE, DELTA, CURVES, RESULTS = "#cr-dice", "#cr-delta", "#cr-training", "#cr-res
 LEARNING = "#cr-learning"
 CLIPPING = "#cr-clipping"  # a part of Gradients
 CLAMP, EXERCISES = "#cr-clamp", "#cr-exercises"  # parts of Neurons
+PROFILE = "#cr-profile"  # a part of Under the hood
 TRAIN = "python scripts/train.py"
 
 
@@ -29,7 +30,7 @@ ROWS = (
     row(
         "3 · CharRNN, the loop over time",
         ("python scripts/bench.py train", "python scripts/bench.py profile"),
-        LinkCell("where a step's time goes", HOOD),
+        LinkCell("where a step's time goes", HOOD, part=PROFILE),
     ),
     row(
         "4 · sample: warm-up, decode, temperature",
@@ -103,7 +104,9 @@ ROWS = (
         ),
         LinkCell("move the sliders while it writes", WRITE),
     ),
-    row("Stretch 7 · Time it", ("python scripts/bench.py profile",), LinkCell("where the time goes", HOOD)),
+    row(
+        "Stretch 7 · Time it", ("python scripts/bench.py profile",), LinkCell("where the time goes", HOOD, part=PROFILE)
+    ),
 )
 
 

@@ -3,8 +3,6 @@
 import { selectUnit } from "./unit_selection.js";
 import { page } from "./page_state.js";
 
-const FOLLOW_MS = 15_000; // time in which content may still load above the target
-
 /** Open the tab of this title and return its button, if there is one. */
 export function openTab(title) {
   const tab = [...document.querySelectorAll("[role=tab]")].find((button) => button.textContent.trim() === title);
@@ -49,5 +47,4 @@ function followTarget(scrollToTarget) {
   observer.observe(document.querySelector(".cr-main") || document.body);
   const options = { signal: controller.signal, passive: true };
   for (const event of ["wheel", "pointerdown", "keydown", "touchmove"]) addEventListener(event, stopFollowing, options);
-  setTimeout(stopFollowing, FOLLOW_MS);
 }

@@ -18,11 +18,16 @@ def parts(store: Store, record: Path = RECORD) -> list[Part]:
     return [
         Part("cr-cell-source", f"{folder}/source_trace", lambda query, _: cell_lines(store, prefixes, query)),
         Part("cr-trust", f"{folder}/self_checks", lambda query, _: self_check_results(store, measurements, query)),
-        Part(None, plot, lambda query, _: profile(query, record), heading=f"{folder}/recorded_profile"),
+        Part("cr-profile", plot, lambda query, _: profile(query, record), heading=f"{folder}/recorded_profile"),
         Part(
             "cr-time-it",
             f"{folder}/live_timing",
             lambda query, is_current: timing(lock, query, is_current, find_record(record)),
         ),
-        Part(None, plot, lambda query, _: against_length(query, record), heading=f"{folder}/recorded_window_length"),
+        Part(
+            "cr-window",
+            plot,
+            lambda query, _: against_length(query, record),
+            heading=f"{folder}/recorded_window_length",
+        ),
     ]
