@@ -2,13 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from charrnn.checkpoint import CheckpointError
+from charrnn.paths import CHECKPOINTS
 from charrnn.ui.server import checkpoint_store
 from charrnn.ui.server.checkpoint_store import Store, summary
 from charrnn.ui.server.loaded_model import LoadedModel
+from charrnn.ui.sidebar.sidebar import source
 from tests.small_models import SMALL, save_small
 
 
@@ -27,6 +30,27 @@ def test_checkpoints_are_listed_in_order_with_summary(tmp_path: Path):
         "zebra",
     ]
     assert summary(infos[0]).endswith("k parameters · 2.16 bits per character")
+
+
+def test_source_of_a_checkpoint_is_python_that_loads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def source_of(root: Path) -> dict[str, Any]:
+        store = Store(root)
+        return source(store.root, store.checkpoints()[0])
+
+    def loads(given: dict[str, Any]) -> bool:
+        names: dict[str, Any] = {}
+        exec("\n".join([*given["imports"], f"folder = {given['source']}"]), names)
+        return (names["folder"] / "config.json").is_file()
+
+    save_small(tmp_path / "models" / "gru", SMALL["gru"])
+    monkeypatch.chdir(tmp_path)
+    assert loads(source_of(Path("models"))) and loads(source_of(CHECKPOINTS))
+    assert "in which the app was started" in source_of(Path("models"))["note"]
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    assert loads(source_of(CHECKPOINTS)) and "note" not in source_of(CHECKPOINTS)
+    outside = source_of(Path("../models"))
+    assert (outside["source"], outside["note"]) == ("Path('models/gru')", "give the place of this folder")
 
 
 def test_concurrent_loads_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,7 @@
 """Copy link and Copy as Python: both reproduce the text, and a link the page's settings."""
 
 import io
+import tempfile
 from contextlib import chdir, redirect_stdout
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
 from charrnn.sampling import SamplingSettings
-from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
+from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import choose, generated, press, set_slider, set_speed, show_view, start_writing, text, write
 
 PROMPT = 'O "Juliet" \\n\n\'tis & = + <b>:'  # special in an address or in Python
@@ -31,8 +32,8 @@ def query(link: str) -> dict[str, str]:
 
 
 def run(snippet: str) -> str:
-    """The output of a snippet, run from the repository's root."""
-    with chdir(ROOT), redirect_stdout(io.StringIO()) as out:
+    """The output of a snippet, run outside of the repository."""
+    with chdir(tempfile.gettempdir()), redirect_stdout(io.StringIO()) as out:
         exec(snippet, {})
     return out.getvalue()
 

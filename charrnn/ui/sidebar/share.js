@@ -140,7 +140,7 @@ function snippet({ checkpoint, prompt, read, seed, characters, edits, ...setting
     "from charrnn.checkpoint import load",
     "from charrnn.sampling import SamplingSettings, UniformStream, generate",
     "",
-    `trained = load(${model.source}${step})`,
+    `trained = load(${model.source}${step})${model.note ? "  # " + model.note : ""}`,
     "decoder = trained.model.decoder()",
     `prompt = ${JSON.stringify(known)}`,
     "output = decoder.prefill(trained.vocab.encode(prompt))",

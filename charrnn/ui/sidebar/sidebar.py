@@ -6,6 +6,7 @@ from typing import Any
 
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.hub import commit_of
+from charrnn.paths import BUNDLED
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store, summary
 from charrnn.ui.server.generation_defaults import PROMPT
 from charrnn.ui.server.share_link import DEFAULTS, TABS, ShareLink
@@ -47,7 +48,8 @@ def origin(store: Store) -> dict[str, str] | None:
 def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
     """Return the Python expression of a checkpoint's source.
 
-    A download is named by its commit, a folder relative to the working directory, or by its name if outside of it.
+    A download is named by its commit, a bundled checkpoint by its name, another folder relative to the working
+    directory. The place of a folder outside of it is not told; `note` says so.
     """
     commit = commit_of(root)
     if commit is not None and root.parent.parent.name.startswith("models--"):
@@ -56,8 +58,11 @@ def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
         resolved = f"hub.resolve({repository + '@' + commit!r})" + ("" if subfolder == "." else f" / {subfolder!r}")
         return {"source": resolved, "imports": ["from charrnn import hub"]}
     folder = info.folder.resolve()
+    if folder.is_relative_to(BUNDLED):
+        bundled = folder.relative_to(BUNDLED).as_posix()
+        return {"source": f"BUNDLED / {bundled!r}", "imports": ["from charrnn.paths import BUNDLED"]}
     if folder.is_relative_to(Path.cwd()):
-        folder = folder.relative_to(Path.cwd())
+        folder, note = folder.relative_to(Path.cwd()), "from the folder in which the app was started"
     else:
-        folder = Path(root.resolve().name) / info.folder.relative_to(root)
-    return {"source": f"Path({folder.as_posix()!r})", "imports": ["from pathlib import Path", ""]}
+        folder, note = Path(root.resolve().name) / info.folder.relative_to(root), "give the place of this folder"
+    return {"source": f"Path({folder.as_posix()!r})", "imports": ["from pathlib import Path", ""], "note": note}
