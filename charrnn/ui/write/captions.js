@@ -16,7 +16,7 @@ const NAMES = {
 };
 
 const EXPLANATIONS = {
-  h: "A column is what the network holds after a character; one unlike its neighbours sets the state anew, often at a space or a line end.",
+  h: "A column is what the network holds after a character; one unlike its neighbours is a character that changed the state a lot.",
   c: "The long memory of the LSTM: a stripe is a unit that holds on to something, its end is where it lets go.",
   i: "How much of the candidate g enters the memory c: orange takes it in, paper keeps it out.",
   f: "How much of the memory c stays: orange keeps it, paper forgets it; a pale column is a character at which many units forget.",
@@ -29,7 +29,7 @@ const EXPLANATIONS = {
 };
 const LAYER_EXPLANATIONS = {
   last: (layer) => "After the last layer, " + layer + ": from this column alone the next character is predicted.",
-  other: (layer) => "After " + layer + ", which read the stream and added to it: the later the layer, the more it knows of what came before.",
+  other: (layer) => "After " + layer + ", which read the stream and added to it.",
 };
 const CHANGE_EXPLANATIONS = {
   h: "What each character changed: pale means kept, full colour means a unit turned over.",
