@@ -206,19 +206,25 @@ def test_cell_without_gates_says_so(units: Units):
 
 
 def test_unit_scores_are_column_of_all_scores(units: Units, trained: Path):
-    query: Any = {"view": "h", "unit": 3, "text": OWN}
+    targets, scores, baseline = expected_scores(trained, "gru", "h")
+    excess = scores.held_out - baseline.percentile[:, None]
+    best, worst = int(excess.max(axis=0).argmax()), int(excess.max(axis=0).argmin())
+    query: Any = {"view": "h", "unit": best, "text": OWN}
     without = cells(messages(unit_activations, units, "gru", **query)[-1])
     assert [row[3] for row in without.values()] == ["–"] * 5  # the untrained baseline is not measured yet
     messages(leaderboard, units, "gru", **query)
-    rows = cells(messages(unit_activations, units, "gru", **query)[-1])
-    targets, scores, baseline = expected_scores(trained, "gru", "h")
-    excess = scores.held_out[:, 3] - baseline.percentile
-    assert list(rows) == [targets.names[c] for c in (-excess).argsort()[:5]]
-    for concept, (sign, train, held_out, percentile) in rows.items():
-        c = targets.names.index(concept)
-        expected = scores.train[c, 3], scores.held_out[c, 3], baseline.percentile[c]
-        assert (train, held_out, percentile) == pytest.approx(expected, abs=1e-6)
-        assert sign == ("+" if scores.direction[c, 3] > 0 else "−")
+    for unit in (best, worst):
+        last = messages(unit_activations, units, "gru", **query | {"unit": unit})[-1]
+        rows = cells(last) if last["table"] else {}
+        better = [c for c in (-excess[:, unit]).argsort()[:5] if excess[c, unit] > 0]  # than untrained units
+        assert list(rows) == [targets.names[c] for c in better]
+        assert ("tells no concept" in last["words"]) == (not better)
+        for concept, (sign, train, held_out, percentile) in rows.items():
+            c = targets.names.index(concept)
+            expected = scores.train[c, unit], scores.held_out[c, unit], baseline.percentile[c]
+            assert (train, held_out, percentile) == pytest.approx(expected, abs=1e-6)
+            assert sign == ("+" if scores.direction[c, unit] > 0 else "−")
+    assert excess[:, worst].max() < excess[:, best].max()
 
 
 def test_unit_of_another_model_is_its_equivalent(units: Units):

@@ -47,8 +47,9 @@ def unit_activations(units: Units, query: ViewQuery, is_current: IsCurrent) -> I
     scale = color_range(loaded.view(view_name).scale, values)
     read = f"Read: {len(text):,} characters of {source.origin}."
     concepts = concepts_of(units, loaded, view_name, unit, text, values)
+    none = "" if concepts or len(text) < MIN_CHARS else "It tells no concept better than untrained units do."
     yield encoder.encode(
-        " ".join(filter(None, [read, notice, describe_concepts(loaded, view_name, unit)])),
+        " ".join(filter(None, [read, notice, describe_concepts(loaded, view_name, unit), none])),
         title=f"Unit {unit} of the {view_title(view_name)}",
         text=text,
         values=np.round(values.astype(float), 3).tolist(),
@@ -71,7 +72,7 @@ def color_range(scale: ColorRange, values: np.ndarray) -> ColorRange:
 def concepts_of(
     units: Units, loaded: LoadedModel, view_name: str, unit: int, text: str, values: np.ndarray
 ) -> Table | None:
-    """Tabulate the unit's best concepts with baselines; None for a short text."""
+    """Tabulate the unit's best concepts, without those that untrained units tell as well; None if there are none."""
     if len(text) < MIN_CHARS:
         return None
     targets = ConceptTargets.of(text)
@@ -80,10 +81,14 @@ def concepts_of(
     rows = []
     for c, concept in enumerate(targets.names):
         held_out, percentile = float(scores.held_out[c, 0]), untrained.get(concept)
+        if percentile is not None and held_out <= percentile:
+            continue
         rank = held_out - (1.0 if percentile is None else percentile)
         sign = "+" if scores.direction[c, 0] > 0 else "−"
         cells = [Cell(concept), Cell(sign), number(float(scores.train[c, 0])), number(held_out), number(percentile)]
         rows.append((rank, cells))
+    if not rows:
+        return None
     best = sorted(rows, key=lambda row: -row[0])[:MAX_LISTED]
     titles = ("concept", "sign", "first half", "held out", "untrained")
     return Table(f"What unit {unit} tells best here", titles, [cells for _, cells in best], sortable=False)
