@@ -125,6 +125,27 @@ def test_scenes_of_bundled_models(context: BrowserContext, app: str, store: Stor
     page.wait_for_function(f"charrnn.live.record.model.name === '{SCENES[-3].sets['model']}'")
 
 
+def test_answer_before_its_text_still_sets_the_cursor(context: BrowserContext, app: str, store: Store):
+    page = open_page(context, app + "?lecture=1&scene=1")
+    page.evaluate(
+        """async (module) => {
+            const { session } = await import(module);
+            const proceed = session.provider.continue.bind(session.provider);
+            const gate = new Promise((resolve) => (window.release = resolve));
+            session.provider.continue = (...given) => gate.then(() => proceed(...given));
+        }""",
+        f"{app}charrnn/session/page_session.js",
+    )
+    page.keyboard.press("PageDown")
+    expect(page.locator(".cr-scene h2")).to_have_text(SCENES[1].title)
+    answer = SCENES[1].measured_answer(store)
+    page.keyboard.press("r")
+    expect(page.locator(".cr-answer")).to_have_text(answer.words)
+    page.evaluate("release()")
+    expect(page.locator(".cr-text-title b")).to_have_text(f"unit {answer.shown['unit']}")
+    assert page.evaluate("charrnn.live.cursor") == answer.shown["position"]
+
+
 def test_scenes_of_small_models(context: BrowserContext, trained_app: str, trained: Path):
     """Walk the scenes whose analyses are slow: gradient, knob, clipping, gating."""
     walk_scenes(open_page(context, trained_app + "?lecture=1&scene=4"), Store(trained), range(4, 8))

@@ -4,6 +4,7 @@ import { create } from "../components/create_element.js";
 import { splitAround } from "../components/code_points.js";
 import { navigate } from "../components/navigate.js";
 import { fill, page } from "../components/page_state.js";
+import { session } from "../session/page_session.js";
 import { applySettings } from "../sidebar/apply_link.js";
 
 /** Set up the panel; returns a function that takes the server's scenes and answers. */
@@ -78,8 +79,16 @@ export function mount({ element, send }) {
 
 /** Apply the settings of an answer to the page. */
 function apply({ unit, position, ...settings }) {
-  if (unit !== undefined) page.emit("color-by-unit", { unit, position });
+  if (unit !== undefined) whenShown(position, session.text.run, () => page.emit("color-by-unit", { unit, position }));
   applySettings(settings);
+}
+
+/** Act when the text of this number is shown up to a position; never if another text begins before. */
+function whenShown(position, run, act) {
+  if (session.text.run !== run || session.state === "empty") return;
+  const { record, drawn } = page.live ?? {};
+  if (record?.run === run && drawn > position) act();
+  else requestAnimationFrame(() => whenShown(position, run, act));
 }
 
 /** Create a button that applies settings and scrolls to a part of the page. */
