@@ -56,6 +56,21 @@ def test_phone_layout_and_settings_drawer(context: BrowserContext, app: str):
     press(page, "stop")
 
 
+def test_small_windows_cut_no_control_and_no_verdict(context: BrowserContext, app: str):
+    page = open_page(context, app + "?tab=compare", {"width": 1024, "height": 768})
+    seed = page.locator("#cr-dice [name=seed]")
+    seed.fill("4294967295")
+    assert seed.evaluate("box => box.scrollWidth <= box.clientWidth")
+    page.get_by_role("tab", name="Neurons").click()
+    table = page.locator("#cr-units .cr-table")
+    expect(table.locator("tbody tr").first).to_be_visible()
+    assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
+    page.set_viewport_size({"width": 320, "height": 640})
+    for button in page.locator(".cr-actions button").all():
+        assert (button.bounding_box() or {})["x"] >= 0
+        assert button.evaluate("e => e.getBoundingClientRect().right <= innerWidth && e.scrollWidth <= e.clientWidth")
+
+
 def test_script_that_does_not_load_shows_an_error(page: Page, app: str):
     page.route("**/plot.js", lambda route: route.abort())
     page.goto(app)
