@@ -78,6 +78,31 @@ def test_script_that_does_not_load_shows_an_error(page: Page, app: str):
     expect(page.get_by_text("could not be loaded").first).to_be_visible()
 
 
+def test_figure_replaced_while_plotly_loads_leaves_the_newer_words(page: Page, app: str):
+    def late(route: Route) -> None:
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    page.route("**/plotly.min.js", late)
+    said = page.evaluate(
+        """async (module) => {
+            const { createFigure } = await import(module);
+            const box = document.querySelector(".cr-main").appendChild(document.createElement("div"));
+            const errors = [];
+            const draw = createFigure(box, (error) => errors.push(error));
+            draw({ figure: { data: [], layout: {} }, words: "a figure" });
+            draw({ figure: null, words: "" });
+            while (!window.Plotly) await new Promise((resolve) => setTimeout(resolve, 50));
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            const isHidden = box.hidden;
+            box.remove();
+            return [errors, isHidden];
+        }""",
+        f"{app}charrnn/components/plot/figure.js",
+    )
+    assert said == [[], True]
+
+
 def test_page_works_if_a_script_arrives_late(context: BrowserContext, app: str):
     page = context.new_page()
 

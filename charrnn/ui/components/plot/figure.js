@@ -49,6 +49,7 @@ export function createFigure(box, onError, onClick = null) {
     if (!shown.figure) return;
     box.setAttribute("aria-label", shown.words);
     Plotly ||= await plotly();
+    if (!shown.figure) return; // it was replaced meanwhile
     const figure = resolveColors(shown.figure, getComputedStyle(document.body));
     if (figure.layout.height) box.style.setProperty("--cr-height", figure.layout.height + "px");
     else box.style.removeProperty("--cr-height");
