@@ -72,10 +72,14 @@ def test_small_windows_cut_no_control_and_no_verdict(context: BrowserContext, ap
 
 
 def test_script_that_does_not_load_shows_an_error(page: Page, app: str):
-    page.route("**/plot.js", lambda route: route.abort())
     page.goto(app)
+    page.wait_for_function(ALIVE)
+    page.route("**/charrnn/**", lambda route: route.abort())
     page.get_by_role("tab", name="Gradients").click()
-    expect(page.get_by_text("could not be loaded").first).to_be_visible()
+    expect(page.get_by_text("could not be loaded")).to_have_count(1)  # of six parts
+    expect(page.get_by_text("could not be loaded")).to_be_visible()
+    expect(page.get_by_text("dynamically imported")).to_have_count(0)
+    assert "charrnn/" in (page.locator(".cr-not-loaded").get_attribute("title") or "")
 
 
 def test_figure_replaced_while_plotly_loads_leaves_the_newer_words(page: Page, app: str):

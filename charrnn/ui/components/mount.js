@@ -9,17 +9,12 @@ const events = ["ask", "scene", "reveal", "refresh"];
 let sent = 0; // events may arrive in any order; the server finds the newest by this number
 const send = (name, data) => events.includes(name) && trigger(name, { ...data, sent: (sent += 1) });
 
-function showError(error) {
-  const line = document.createElement("p");
-  line.style.overflowWrap = "anywhere"; // the message contains a URL, which is too wide for phones
-  line.textContent = "This part of the page could not be loaded (" + error.message + "): reload the page.";
-  element.replaceChildren(line);
-}
-
 element.addEventListener("submit", (event) => event.preventDefault()); // before the module loads, it would reload the page
 
-import(new URL(props.module, document.baseURI).href).then(({ mount }) => {
+const load = (path) => import(new URL(path, document.baseURI).href);
+const notLoaded = load("charrnn/components/not_loaded.js"); // now, since the server may be away when another tab is opened
+load(props.module).then(({ mount }) => {
   const show = mount({ element, send });
   receive = (value) => value && show(value); // a view without an analysis receives none
   waiting.forEach(receive);
-}, showError);
+}, async (error) => (await notLoaded).showNotLoaded(element, error));
