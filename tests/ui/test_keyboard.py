@@ -1,8 +1,11 @@
 """Keyboard shortcuts: they act on the visible tab and the focused element only."""
 
+import re
+
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from charrnn.bench.page_speed import ALIVE
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import set_speed, start_writing, text
 
@@ -38,6 +41,70 @@ def test_keys_do_not_act_on_a_hidden_tab(page: Page):
     page.wait_for_timeout(300)
     assert (page.evaluate("charrnn.state"), cursor(page)) == ("finished", before)
     assert page.evaluate("charrnn.live.record.run") == run
+
+
+def test_what_happens_is_announced(page: Page):
+    said = page.locator(".cr-announced")
+    set_speed(page, 0)
+    page.locator("#cr-model").select_option("gru")
+    expect(said).to_have_text("GRU, step 12.")
+    page.locator("#cr-model").select_option("rnn")
+    expect(said).to_have_text("Vanilla RNN, step 12.")
+    page.locator(".cr-text").focus()
+    page.keyboard.press("Space")
+    expect(said).to_contain_text("Finished: 407 characters.")
+    set_speed(page, 5)
+    page.locator(".cr-text").focus()
+    page.keyboard.press("Space")
+    expect(said).to_have_text("Writing.")
+    page.wait_for_function("charrnn.live.drawn > 9")
+    page.keyboard.press("Space")
+    expect(said).to_have_text(re.compile(r"^Paused at \d+ characters\.$"))
+    page.locator(".cr-likely tr").nth(2).click()
+    expect(said).to_have_text(re.compile(r"^Branched at character \d+\. Writing\.$"))
+    page.locator(".cr-text").focus()
+    page.keyboard.press("Space")
+    expect(said).to_contain_text("Paused at")
+    page.keyboard.press("Control+z")
+    expect(said).to_have_text("Another version of the text is back.")
+    page.keyboard.press("2")
+    expect(said).to_have_text("Tab Gradients.")
+
+
+def test_controls_are_in_order_and_keys_can_be_switched_off(page: Page):
+    order = page.evaluate("[...document.querySelectorAll('.cr-left button')].map((button) => button.textContent)")
+    assert order[0] == "Skip to the tabs"
+    assert order.index("Write space") < order.index("Clear") < order.index("Copy link") < order.index("Copy as Python")
+    page.locator(".cr-skip").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name="Write")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Gradients")).to_be_focused()
+    expect(page.get_by_role("tab", name="Gradients")).to_have_attribute("aria-selected", "true")
+    assert page.evaluate("[...document.querySelectorAll('[role=tab]')].map((tab) => tab.tabIndex)") == [
+        -1,
+        0,
+        -1,
+        -1,
+        -1,
+    ]
+    page.keyboard.press("Home")
+    expect(page.get_by_role("button", name="Write", exact=True)).to_be_visible()  # without the name of its key
+    page.locator(".cr-text").focus()
+    page.keyboard.press("?")
+    switch = page.get_by_role("checkbox", name="without Ctrl or Alt")
+    assert switch.evaluate("e => getComputedStyle(e).appearance") == "auto"  # its tick is seen
+    switch.uncheck()
+    page.keyboard.press("Escape")
+    page.locator(".cr-text").focus()
+    for key in ("2", "?", "Space"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    assert page.evaluate("charrnn.state") == "finished" and page.locator(".cr-text").is_visible()
+    page.reload()
+    page.wait_for_function(ALIVE)
+    assert not page.locator("#cr-single-keys").is_checked()
+    page.evaluate("localStorage.clear()")
 
 
 def test_unit_selected_by_keys_is_marked_and_magnified(page: Page):

@@ -93,6 +93,11 @@ export function quoted(character) {
   return "“" + sign + "”" + (isClear ? "" : " (" + codePoint(character) + ")");
 }
 
+const SPOKEN = { "⏎": "line end", "␣": "space", "⇥": "tab" };
+
+/** Replace the signs that a screen reader does not name. */
+export const spoken = (text) => text.replace(/[⏎␣⇥]/g, (sign) => SPOKEN[sign]);
+
 /** Show the sign of an invisible character in the element that contains it. */
 export function addSign(element, character) {
   if (character in COMMON || !INKLESS.test(character)) return;

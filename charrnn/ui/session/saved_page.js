@@ -5,7 +5,7 @@ import { page } from "../components/page_state.js";
 import { session } from "./page_session.js";
 
 const KEY = "charrnn-page";
-const INPUTS = "input:not([type=range]), textarea:not([readonly])"; // the settings restore the sliders
+const INPUTS = "input:not([type=range], #cr-single-keys), textarea:not([readonly])"; // the settings restore the sliders
 
 /** Return the title of the selected tab. */
 export const selectedTab = () => document.querySelector('[role=tab][aria-selected="true"]')?.textContent.trim();

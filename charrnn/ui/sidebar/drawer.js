@@ -2,8 +2,8 @@
 
 const PHONE = "(max-width: 860px)"; // as in sidebar.css
 
-/** Set up the drawer; returns a function that closes it. */
-export function createDrawer(settings, opener, closer) {
+/** Set up the drawer, which on a phone also contains `share`; returns a function that closes it. */
+export function createDrawer(settings, opener, closer, share) {
   const isOpen = () => opener.getAttribute("aria-expanded") === "true";
 
   function setOpen(open) {
@@ -25,6 +25,13 @@ export function createDrawer(settings, opener, closer) {
     settings.querySelector("select").focus();
   });
   closer.addEventListener("click", close);
-  window.matchMedia(PHONE).addEventListener("change", close);
+  const phone = window.matchMedia(PHONE);
+  const actions = share.previousElementSibling;
+  const placeShare = () => (phone.matches ? settings.append(share) : actions.after(share));
+  placeShare();
+  phone.addEventListener("change", () => {
+    close();
+    placeShare();
+  });
   return close;
 }

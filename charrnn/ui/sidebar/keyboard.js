@@ -15,6 +15,7 @@ const ON_EVERY_TAB = {
 };
 const IN_LECTURES = ["r", "PageDown", "PageUp"]; // of them
 const TABS = "12345";
+const STORED = "charrnn-single-keys"; // in the local storage
 
 /** Act on a shortcut of every tab; returns true if the key is one. */
 function actOnEveryTab(event) {
@@ -34,9 +35,21 @@ function openTab(n) {
   return !!tab;
 }
 
-/** Listen for keys; those of the text act only while the tab Write is shown. */
-export function bindShortcuts(actions, closeDrawer) {
+/** Remember a checkbox beyond this visit. */
+function remember(checkbox) {
+  try {
+    checkbox.checked = localStorage.getItem(STORED) !== "off";
+  } catch {
+    return; // without storage, it counts for this visit
+  }
+  checkbox.addEventListener("change", () => localStorage.setItem(STORED, checkbox.checked ? "on" : "off"));
+}
+
+/** Listen for keys; those of the text act only while the tab Write is shown. isEnabled: a checkbox for those with one character. */
+export function bindShortcuts(actions, closeDrawer, isEnabled) {
+  remember(isEnabled);
   document.addEventListener("keydown", (event) => {
+    if (event.key.length === 1 && !isEnabled.checked) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") closeDrawer();

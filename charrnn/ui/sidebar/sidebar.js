@@ -9,11 +9,13 @@ import { NO_INTERVENTIONS } from "../session/session.js";
 import { restoreInputs, savedPage, savePage } from "../session/saved_page.js";
 import { openTab } from "../components/navigate.js";
 import { createDrawer } from "./drawer.js";
+import { announceChanges } from "./announcements.js";
 import { bindShortcuts } from "./keyboard.js";
 import { createLinkHandler, whenReady } from "./apply_link.js";
 import { createCheckpointSource } from "./checkpoint_source.js";
 import { showNotices } from "./notice.js";
 import { createShare } from "./share.js";
+import { bindTabKeys } from "./tab_keys.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as possible
 
@@ -242,8 +244,11 @@ export function mount({ element, send }) {
   showNotices($(".cr-notice"));
   createShare(element, request);
   const applyLink = createLinkHandler(element, showSettings);
-  const closeDrawer = createDrawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
-  bindShortcuts(actions, closeDrawer);
+  const closeDrawer = createDrawer($("#cr-settings"), $(".cr-open"), $(".cr-close"), $(".cr-share"));
+  bindShortcuts(actions, closeDrawer, $("#cr-single-keys"));
+  bindTabKeys();
+  announceChanges($(".cr-announced"));
+  $(".cr-skip").addEventListener("click", () => document.querySelector('[role=tab][aria-selected="true"]').focus());
   const keys = $(".cr-keys");
   const showKeys = () => keys.open || keys.showModal();
   $('[data-action="keys"]').addEventListener("click", showKeys);

@@ -1,7 +1,7 @@
 // The sampler at the cursor: the distribution after each stage side by side, and the draw.
 
 import { create, setText } from "../components/create_element.js";
-import { quoted, visible } from "../components/page_state.js";
+import { quoted, spoken, visible } from "../components/page_state.js";
 import { CdfBar } from "./cdf_bar.js";
 import { removingStage, distribution, draw, entropyBits, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";
 
@@ -112,7 +112,7 @@ export class DistributionView {
       row.classList.toggle("cr-landed", rank === drawnRank);
       row.title = removedBy === null ? "" : "cut by " + LABELS[removedBy];
       setText(sign, visible(character));
-      sign.ariaLabel = "Write " + quoted(character) + " here";
+      sign.ariaLabel = spoken(quoted(character)) + ", choose it here";
       bars.raw.style.width = width(d.raw[rank]);
       bars.final.style.width = removedBy === null ? width(d.probs[rank]) : 0;
       bars.tempered.style.width = removedBy === null ? width(tempered[rank]) : 0; // never wider than the final bar: filters only increase it

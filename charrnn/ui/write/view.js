@@ -2,7 +2,7 @@
 // Hovering needs no request: the record contains every activation and logit.
 
 import { create, setText } from "../components/create_element.js";
-import { onTheme, page } from "../components/page_state.js";
+import { onTheme, page, spoken } from "../components/page_state.js";
 import { registerUnlinked } from "../components/unlinked.js";
 import { showInterventions } from "../session/interventions.js";
 import { session } from "../session/page_session.js";
@@ -50,7 +50,7 @@ export function mount({ element }) {
   function describe() {
     $(".cr-values").textContent = cursorText();
     $(".cr-surprise").textContent = record ? describeSurprisal(record, position()) : "";
-    $(".cr-canvas").setAttribute("aria-label", describeHeatmap(record, cursorText(), map.change, next.latest));
+    $(".cr-canvas").setAttribute("aria-label", spoken(describeHeatmap(record, cursorText(), map.change, next.latest)));
   }
 
   /** Show where the network runs: in the page, or on the server and why. */
@@ -221,7 +221,7 @@ export function mount({ element }) {
     cursor,
     live: () => ({ record, drawn }),
     onMove,
-    announce: () => ($('.cr-map [role="status"]').textContent = cursorText()),
+    announce: () => ($('.cr-map [role="status"]').textContent = spoken(cursorText())),
     redraw,
     colorBy,
   });

@@ -1,0 +1,48 @@
+// Announces to screen readers what happens to the text, and a tab that was opened by other means than its button.
+
+import { session } from "../session/page_session.js";
+
+const JOIN_MS = 150; // changes within this time are one announcement
+
+const inCharacters = (n) => (n === 1 ? "1 character" : n.toLocaleString("en") + " characters");
+const STATES = {
+  writing: () => "Writing.",
+  paused: () => `Paused at ${inCharacters(session.length)}.`,
+  finished: () => `Finished: ${inCharacters(session.length)}.`,
+  empty: () => "The page is empty.",
+};
+
+/** Announce changes in an element with the role status. */
+export function announceChanges(status) {
+  let state = null; // before the first text
+  let model = null;
+  let waiting = [];
+  let timer = null;
+
+  function announce(text) {
+    waiting.push(text);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      status.textContent = waiting.join(" ");
+      waiting = [];
+    }, JOIN_MS);
+  }
+
+  session.onMessage((message) => {
+    if (message.kind === "start") {
+      const shown = `${message.model.title}, step ${message.model.step.toLocaleString("en")}.`;
+      if (model && shown !== model) announce(shown);
+      model = shown;
+      if (message.divergedAt !== undefined) announce("Another version of the text is back.");
+    }
+    if (message.kind === "branch" && message.undo !== undefined) announce(`Branched at character ${message.from + 1}.`);
+    if (state && state !== message.state) announce(STATES[message.state]());
+    if (model) state = message.state;
+  });
+
+  const onSelection = (records) => {
+    const opened = records.map(({ target }) => target).find((tab) => tab.role === "tab" && tab.ariaSelected === "true");
+    if (opened && opened !== document.activeElement) announce(`Tab ${opened.textContent.trim()}.`);
+  };
+  new MutationObserver(onSelection).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+}

@@ -1,0 +1,21 @@
+// Arrow keys on the tabs: only the selected one is in the tab order. The static page's own tabs do the same.
+
+const KEYS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+
+const visibleTabs = () => [...document.querySelectorAll("[role=tab]")].filter((tab) => tab.offsetParent);
+
+/** Keep the selected tab in the tab order, and move by keys. */
+export function bindTabKeys() {
+  const setOrder = () => visibleTabs().forEach((tab) => (tab.tabIndex = tab.ariaSelected === "true" ? 0 : -1));
+  setOrder();
+  new MutationObserver(setOrder).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+  document.addEventListener("keydown", (event) => {
+    if (!(event.key in KEYS) || !event.target.closest("[role=tab]")) return;
+    const tabs = visibleTabs();
+    const at = tabs.indexOf(event.target.closest("[role=tab]")) + KEYS[event.key];
+    const tab = tabs[Math.max(0, Math.min(tabs.length - 1, at))];
+    event.preventDefault();
+    tab.focus();
+    tab.click();
+  });
+}
