@@ -12,6 +12,8 @@ from charrnn.surprisal import GroupMean
 BAR, ROW = 12, 34  # pixels: height of a bar; of a bar with its name
 MARGIN = {"l": 10, "r": 16, "t": 34, "b": 46}
 BETWEEN = 74  # pixels between two panels
+FEW = 30  # characters: a mean of fewer is drawn pale, and named as one
+PALE = 0.3
 TITLES = ("by kind of character", "by length of context: the position in the text")
 
 
@@ -57,7 +59,10 @@ def _bars(figure: go.Figure, groups: Sequence[GroupMean], number: str) -> None:
         xaxis=f"x{number}",
         yaxis=f"y{number}",
         name=TITLES[1 if number else 0],
-        marker={"color": [ORANGE if group.delta_bits > 0 else BLUE for group in groups]},
+        marker={
+            "color": [ORANGE if group.delta_bits > 0 else BLUE for group in groups],
+            "opacity": [PALE if group.characters < FEW else 1 for group in groups],
+        },
         error_x={"array": [g.error_bits or 0 for g in groups], "color": QUIET, "thickness": 1.2, "width": 3},
         customdata=[[escaped(g.name), g.characters, g.a_bits, g.b_bits] for g in groups],
         hovertemplate="%{customdata[0]}, %{customdata[1]:,} characters<br>A %{customdata[2]:.3f} bits, "
@@ -79,4 +84,5 @@ def describe_delta_bits(panels: Sequence[Sequence[GroupMean]]) -> str:
 
 
 def _n(group: GroupMean) -> str:
-    return "1 character" if group.characters == 1 else f"{group.characters:,} characters"
+    count = "1 character" if group.characters == 1 else f"{group.characters:,} characters"
+    return f"{count}, too few" if group.characters < FEW else count

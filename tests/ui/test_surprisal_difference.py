@@ -113,10 +113,13 @@ def test_every_bar_is_labeled_with_its_character_count(reference: Difference):
         assert [list(bar["x"]) for bar in drawn["data"]] == [[g.delta_bits for g in panel] for panel in panels]
         errors = [list(bar["error_x"]["array"]) for bar in drawn["data"]]
         assert errors == [[g.error_bits or 0 for g in panel] for panel in panels]
+        pale = [[opacity < 0.5 for opacity in bar["marker"]["opacity"]] for bar in drawn["data"]]
+        assert pale == [[group.characters < 30 for group in panel] for panel in panels] and any(pale[1])
         notes = " ".join(str(note["text"]) for note in drawn["layout"]["annotations"])
         words = figures.describe_delta_bits(panels)
         for group in (*panels[0], *panels[1]):
             count = f"{group.characters:,} character{'s' if group.characters > 1 else ''}"
+            count += ", too few" if group.characters < 30 else ""
             assert f"<b>{group.name}</b> {signed(group.delta_bits)} · {count}" in notes
             assert f"{group.name} {signed(group.delta_bits)} ({count})" in words
     assert [signed(bits) for bits in (0.12345, -2.0, 0.0001, -0.0)] == ["+0.123", "−2.000", "0.000", "0.000"]

@@ -1,5 +1,7 @@
 // The figure of Δ bits by class and by context, drawn from groups of characters into an empty figure of Python.
 
+const FEW = 30; // characters, as in figures/surprisal_difference.py
+const PALE = 0.3;
 const WORDS = ["by kind of character", "by length of context: the position in the text"]; // as in figures/surprisal_difference.py
 
 /**
@@ -24,6 +26,7 @@ export function deltaFigure({ figure, row, between }, panels) {
     const [negative, positive] = bars.marker.color;
     Object.assign(bars, { x: panel.map(({ delta }) => delta), y: [...panel.keys()] });
     bars.marker.color = panel.map(({ delta }) => (delta > 0 ? positive : negative));
+    bars.marker.opacity = panel.map(({ characters }) => (characters < FEW ? PALE : 1));
     bars.error_x.array = panel.map(({ error }) => error ?? 0);
     bars.customdata = panel.map(({ name, characters, a, b }) => [name, characters, a, b]);
     layout["xaxis" + number].range = [low - room, high + room];
@@ -43,7 +46,10 @@ export function describeDelta(panels) {
   return panels.map((groups, i) => `Δ bits ${WORDS[i]}: ${named(groups)}.`).join(" ");
 }
 
-const count = ({ characters }) => (characters === 1 ? "1 character" : `${characters.toLocaleString("en")} characters`);
+const count = ({ characters }) => {
+  const counted = characters === 1 ? "1 character" : `${characters.toLocaleString("en")} characters`;
+  return characters < FEW ? counted + ", too few" : counted;
+};
 
 /** Format a number with a typographic sign; no sign if it rounds to 0. */
 export function signed(number, digits = 3) {
