@@ -1,6 +1,7 @@
 // The static page: lays out its tabs, and mounts its views with kept answers in place of a server.
 
 import { edition } from "../components/edition.js";
+import { showNotLoaded } from "../components/not_loaded.js";
 import { Answers } from "./answers.js";
 import { readFile, readJson } from "./files.js";
 import { Lecture } from "./lecture.js";
@@ -35,8 +36,7 @@ async function mountView(element) {
     const { mount } = await edition.importModule(module + ".js");
     views.set(view, mount({ element, send: (event, data) => send(view, event, data) }));
   } catch (error) {
-    const textContent = `This part of the page could not be loaded (${error.message}): reload the page.`;
-    element.replaceChildren(Object.assign(document.createElement("p"), { textContent, style: "overflow-wrap: anywhere" }));
+    showNotLoaded(element, error);
   }
 }
 
