@@ -22,7 +22,7 @@ LAYERS = [
     {"vocab", "metrics", "published_results", "control_char_escapes", "char_classes", "analysis_record"}
     | {"paths", "ranges", "invisible_chars"},
     {"corpus", "script_runner", "seeds", "cells", "dropout", "chunked_logits", "clamps", "ngram", "text_quality"}
-    | {"hub_methods"},
+    | {"bootstrap", "hub_methods"},
     {"fast_path_check", "bptt", "sampling", "text_tables"},
     {"export"},
     {"model", "minigpt", "probes", "surprisal"},

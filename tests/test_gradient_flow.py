@@ -89,6 +89,20 @@ def test_gradient_norms_are_independent_of_pieces(monkeypatch):
     assert torch.allclose(torch.cat(one_by_one, dim=1), whole, rtol=1e-12)
 
 
+@every_cell
+@pytest.mark.parametrize("edited", [False, True])
+def test_gradient_norms_are_independent_of_text_pieces(monkeypatch, cell, layer_norm, edited):
+    """Also for a cell whose backward pass is autograd."""
+    model, ids = recurrent(cell, layer_norm)
+    if edited:
+        monkeypatch.setattr(CharRNN, "bptt_difference", lambda model: "edited")
+    positions = torch.tensor([7, 38, 10, 25, 11, 12])  # none in 13 … 23, the second piece of 12
+    whole = norms_by_lag(model, ids, positions, max_lag=7)
+    for length in (12, 8, 5):
+        monkeypatch.setattr(import_module("charrnn.gradient_flow.gradient_norms"), "READ_AT_ONCE", length)
+        assert torch.allclose(norms_by_lag(model, ids, positions, max_lag=7), whole, rtol=1e-12)
+
+
 @pytest.mark.parametrize("make", [recurrent, attentive])
 def test_gradient_curve_starts_at_one(make):
     model, ids = make()

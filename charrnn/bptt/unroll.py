@@ -144,12 +144,12 @@ def steps_per_block(device: torch.device, numbers: int) -> int:
 class BackwardPass:
     """Backpropagate from many positions of one text in parallel."""
 
-    def __init__(self, cell: Cell, table: Tensor, ids: Tensor):
-        """Read ids (N, 1) from a zero state; `table` as in `through_time`."""
+    def __init__(self, cell: Cell, table: Tensor, ids: Tensor, state: Any = None):
+        """Read ids (N, 1) from `state`, by default zero; `table` as in `through_time`."""
         self._cell, self._module = cell, CELL_MODULES[type(cell)]
         self._weights = center_weights(weights_of(cell, table, cell.W_hh.weight))
         self._norms = norms_of(self._weights)
-        initial = cell.initial_state(1)
+        initial = cell.initial_state(1) if state is None else state
         h, last, segments = forward(self._module, self._weights, self._norms, ids, initial)
         steps = [step for segment in segments for step in segment.steps]
         self._saved = tree_map(lambda *tensors: torch.cat(tensors), *steps)  # every tensor (N, …)

@@ -12,9 +12,10 @@ Contents of the sections, besides the SHA-256 of the text and the number of vali
 
 memory  effective context and replaced characters, see `charrnn.context_use`: loss_nats and excess_nats with n = 1, 2, …
         characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
-gradient  gradient norm by lag at 512 positions, relative to lag 0, see `charrnn.gradient_flow`: median,
-        low, high, geometric_mean, half_life_chars, horizon_chars (1 %); of a recurrent network the first Lyapunov
-        exponent, its standard error and the slope of the geometric mean at large lags, in nats a character
+gradient  gradient norm by lag at 4,096 positions, relative to lag 0, see `charrnn.gradient_flow`: median,
+        low, high, geometric_mean, half_life_chars, horizon_chars (1 %), their 95 % intervals (_low, _high; null: beyond
+        the last lag); of a recurrent network the first Lyapunov exponent on the first exponent_characters, its standard
+        error and 95 % interval, and the slope of the geometric mean at large lags, in nats a character
 units   scores of units against concepts, see `charrnn.neurons`, on the first 10,000 characters: for each activation
         (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on the second, and
         the 99th percentile of untrained units
@@ -34,6 +35,7 @@ import torch
 
 from charrnn import checkpoint, script_runner
 from charrnn.analysis_record import AnalysisRecord
+from charrnn.bootstrap import interval_facts
 from charrnn.checkpoint import Checkpoint, write_analyses
 from charrnn.context_use import memory_record, memory_used
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
@@ -46,7 +48,8 @@ from charrnn.training import untrained
 
 UNITS_READ = 10_000  # characters: the page's default text
 UNTRAINED_UNITS = 2048
-GRADIENT_READ = 16_384  # characters, over which the positions are spread
+GRADIENT_POSITIONS = 4096  # spread over the whole text
+EXPONENT_CHARS = 16_384  # read for the Lyapunov exponent
 
 Analysis = Callable[[Checkpoint, Corpus], AnalysisRecord]
 
@@ -64,13 +67,15 @@ def memory(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
 
 def gradient(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     """Measure gradient norms and the first Lyapunov exponent."""
-    ids = corpus.val_ids[:GRADIENT_READ].tolist()
-    flow = gradient_flow(trained.model, ids)
+    ids = corpus.val_ids.tolist()
+    flow = gradient_flow(trained.model, ids, positions=GRADIENT_POSITIONS)
     found = flow_record(flow, len(ids))
     facts = dict(found.facts)
     if trained.info.cell != "minigpt":
-        first = lyapunov_exponents(trained.model, ids)
+        read = ids[:EXPONENT_CHARS]
+        first = lyapunov_exponents(trained.model, read)
         facts |= {"exponent": float(first.exponents[0]), "exponent_error": float(first.errors[0])}
+        facts |= interval_facts("exponent", first.interval) | {"exponent_characters": len(read)}
         facts["tail_slope"] = tail_slope(flow)
     return replace(found, facts=facts)
 

@@ -11,10 +11,9 @@ import plotly.graph_objects as go
 from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_line
 from charrnn.figures.palette import INK, PAPER, QUIET, SPARSE_DOTS, Stroke
 from charrnn.figures.sentences import Sentence, text_of
-from charrnn.gradient_flow import GradientFlow
+from charrnn.gradient_flow import HALF, HORIZON, GradientFlow
 
 FLOOR = 1e-12  # smaller values are not drawn
-HALF, HORIZON = 0.5, 0.01
 HEIGHT = 460  # pixels, as in ui/components/plot/plot.css
 MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
 
@@ -86,7 +85,11 @@ def gradient_flow_sentences(curves: Sequence[Curve], texts: Sequence[str]) -> li
         measurement = curve.flow.positions, text
         measured[measurement] = measured.get(measurement, ()) + of
     for (positions, text), of in measured.items():
-        sentences.append(Sentence(f"Measured at {positions} positions of {text}.", of))
+        sentences.append(Sentence(f"Measured at {positions:,} positions of {text}.", of))
+    with_interval = [curve for curve in curves if curve.flow.half_life_interval]
+    if with_interval:
+        of = tuple(curve.model for curve in with_interval if curve.model)
+        sentences.append(Sentence("In brackets the 95 % interval of the median, by bootstrap over the positions.", of))
     return sentences
 
 
@@ -97,13 +100,13 @@ def describe_gradient_flow(curves: Sequence[Curve], texts: Sequence[str]) -> str
 
 def _half(flow: GradientFlow) -> str:
     never = flow.half_life_chars is None
-    return "never halves" if never else f"has halved after {flow.half_life_chars:.1f} characters"
+    return "never halves" if never else f"has halved after {flow.describe_half_life()} characters"
 
 
 def _horizon(flow: GradientFlow) -> str:
     if _is_far(flow):
         return f"more than 1 % of it is left after {(context_of(flow) or int(flow.lags[-1]) + 1) - 1}"
-    return f"1 % of it is left after {flow.horizon_chars:.1f}"
+    return f"1 % of it is left after {flow.describe_horizon()}"
 
 
 def _is_far(flow: GradientFlow) -> bool:

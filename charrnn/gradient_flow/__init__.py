@@ -1,6 +1,8 @@
 """Gradient flow through time: norms per lag, Jacobians, recurrent scale."""
 
 from charrnn.gradient_flow.gradient_norms import (
+    HALF,
+    HORIZON,
     GradientFlow,
     first_crossing,
     flow_from_record,

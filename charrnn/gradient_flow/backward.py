@@ -16,24 +16,24 @@ from charrnn.model import CharRNN
 COMPARED_CHARS = 64  # on which the loop over the cell is compared with the network's `forward`
 
 
-def backward_pass(model: CharRNN, ids: Tensor) -> "BackwardPass | AutogradBackwardPass":
+def backward_pass(model: CharRNN, ids: Tensor, state: Any = None) -> "BackwardPass | AutogradBackwardPass":
     """
-    Read ids (N,) from the initial state and return the backward pass.
+    Read ids (N,) from `state`, by default the initial one, and return the backward pass.
 
     Raises ValueError if `forward` is not embed → cell → head.
     """
     if model.bptt_difference():
-        return AutogradBackwardPass(model, ids)
-    return BackwardPass(model.cell, *model.inputs(ids[:, None]))
+        return AutogradBackwardPass(model, ids, state)
+    return BackwardPass(model.cell, *model.inputs(ids[:, None]), state)
 
 
 class AutogradBackwardPass:
     """`bptt.BackwardPass` for any cell: each step is autograd through the cell."""
 
     @torch.no_grad()
-    def __init__(self, model: CharRNN, ids: Tensor):
+    def __init__(self, model: CharRNN, ids: Tensor, state: Any = None):
         self._cell, self._x = model.cell, model.embed(ids)
-        states = [self._cell.initial_state(1)]
+        states = [self._cell.initial_state(1) if state is None else state]
         for x in self._x.split(1):
             states.append(self._cell(x, states[-1]))
         self._State = type(states[0])
@@ -41,7 +41,7 @@ class AutogradBackwardPass:
         self.states = self._State(*(torch.cat(parts) for parts in zip(*states[1:], strict=True)))
         self.h = self.states.h  # (N, H)
         first = ids[None, :COMPARED_CHARS]
-        if not torch.allclose(model(first)[0][0], model.head(self.h[:COMPARED_CHARS])):
+        if not torch.allclose(model(first, states[0])[0][0], model.head(self.h[:COMPARED_CHARS])):
             raise ValueError(
                 "the network's forward() is not embed → cell → head, so gradients through time cannot be computed: "
                 "restore CharRNN.forward in model.py"

@@ -16,16 +16,27 @@ import torch
 from torch import Tensor
 
 from charrnn.analysis_record import MAX_INTEGER, AnalysisRecord
+from charrnn.bootstrap import (
+    Interval,
+    interval_facts,
+    interval_from_record,
+    percentile_interval,
+    positions_within,
+    resample_counts,
+    weighted_medians,
+)
 from charrnn.chunked_logits import chunk_size, loss_gradients
 from charrnn.gradient_flow.backward import backward_pass
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.registry import Network
 
-HORIZON = 0.01
+HALF, HORIZON = 0.5, 0.01
 MAX_LAG, POSITIONS = 128, 512
 CURVES = ("median", "low", "high", "geometric_mean")
 TAIL = (32, 128)  # lags of the curve's tail
+BLOCK_CHARS = 64  # drawn together for the intervals: beyond 40 characters the norms at two positions are uncorrelated
+READ_AT_ONCE = 16_384  # characters whose steps are in memory; affects memory use only
 WINDOWS_AT_ONCE = 32  # windows of MiniGPT at once; affects memory use only
 
 
@@ -35,7 +46,8 @@ class GradientFlow:
     Gradient norms by lag, relative to lag 0, over positions of a text; (K+1,).
 
     Lags in characters. half_life_chars: lag at which the median falls to 1/2; horizon_chars: to 1 %. Both are
-    log-interpolated between lags; None if not reached within K lags.
+    log-interpolated between lags; None if not reached within K lags. Their intervals are those of the bootstrap over
+    positions, an end infinite if not reached; None if the positions span too little text.
     """
 
     lags: np.ndarray
@@ -46,6 +58,25 @@ class GradientFlow:
     positions: int
     half_life_chars: float | None
     horizon_chars: float | None
+    half_life_interval: Interval | None = None
+    horizon_interval: Interval | None = None
+
+    def describe_half_life(self) -> str:
+        """Format the half-life in characters, with its interval."""
+        return (
+            "never" if self.half_life_chars is None else self._describe(self.half_life_chars, self.half_life_interval)
+        )
+
+    def describe_horizon(self) -> str:
+        """Format the horizon in characters, with its interval."""
+        beyond = self._format_lag(math.inf)
+        return beyond if self.horizon_chars is None else self._describe(self.horizon_chars, self.horizon_interval)
+
+    def _describe(self, lag: float, interval: Interval | None) -> str:
+        return " ".join([self._format_lag(lag), *([interval.describe(self._format_lag)] if interval else [])])
+
+    def _format_lag(self, lag: float) -> str:
+        return f"> {self.lags[-1]}" if math.isinf(lag) else f"{lag:.1f}"
 
 
 def gradient_flow(
@@ -60,13 +91,15 @@ def gradient_flow(
     """
     context = model.context - 1 if isinstance(model, MiniGPT) else 0  # characters read before a position
     before = max(max_lag, context) if len(ids) >= context + 2 else max_lag
-    norms = norms_by_lag(model, torch.as_tensor(ids), spread_positions(ids, before, positions), max_lag)
+    measured_at = spread_positions(ids, before, positions)
+    norms = norms_by_lag(model, torch.as_tensor(ids), measured_at, max_lag)
     if not norms[0].all():
         raise ValueError("the loss has no gradient on this text: the model predicts a character with certainty")
     relative = (norms / norms[0]).numpy()  # (K+1, P)
     low, median, high = np.quantile(relative, [0.1, 0.5, 0.9], axis=1)
     with np.errstate(divide="ignore"):
         geometric_mean = np.exp(np.log(relative).mean(axis=1))  # 0 if any is 0
+    half_life, horizon = crossing_intervals(relative, positions_within(measured_at.tolist(), BLOCK_CHARS))
     return GradientFlow(
         lags=np.arange(max_lag + 1),
         median=median,
@@ -74,8 +107,10 @@ def gradient_flow(
         high=high,
         geometric_mean=geometric_mean,
         positions=relative.shape[1],
-        half_life_chars=first_crossing(median, 0.5),
+        half_life_chars=first_crossing(median, HALF),
         horizon_chars=first_crossing(median, HORIZON),
+        half_life_interval=half_life,
+        horizon_interval=horizon,
     )
 
 
@@ -94,14 +129,24 @@ def norms_by_lag(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -
 
 @torch.no_grad()
 def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
-    """Read the text once, then backpropagate from all positions in parallel."""
-    backprop = backward_pass(model, ids)
-    d_state = backprop.state_gradient(loss_gradients(model.head, backprop.h[positions], ids[positions + 1]))
-    norms = [_norm(d_state)]
-    for lag in range(max_lag):
-        d_state = backprop.step_back(d_state, positions - lag)
-        norms.append(_norm(d_state))
-    return torch.stack(norms)
+    """Read the text piece by piece; in each, backpropagate from all its positions in parallel."""
+    norms = torch.zeros(max_lag + 1, len(positions), dtype=torch.float64)
+    start, state = 0, None  # the state before ids[start]
+    for first in range(0, int(positions.max()) + 1, READ_AT_ONCE):
+        end = min(first + READ_AT_ONCE, len(ids))
+        inside = ((positions >= first) & (positions < end)).nonzero()[:, 0]
+        backprop = backward_pass(model, ids[start:end], state)
+        at, targets = positions[inside] - start, ids[positions[inside] + 1]
+        d_state = backprop.state_gradient(loss_gradients(model.head, backprop.h[at], targets))
+        norms[0, inside] = _norm(d_state)
+        for lag in range(max_lag if len(at) else 0):
+            d_state = backprop.step_back(d_state, at - lag)
+            norms[lag + 1, inside] = _norm(d_state)
+        kept = end - max_lag - start  # the next piece repeats the last max_lag characters
+        if kept > 0:
+            states = backprop.states
+            start, state = start + kept, type(states)(*(part[kept - 1 : kept] for part in states))
+    return norms
 
 
 def _norm(d_state: Sequence[Tensor]) -> Tensor:
@@ -165,6 +210,43 @@ def first_crossing(curve: np.ndarray, level: float) -> float | None:
     return k - 1 + (before - math.log(level)) / (before - after)
 
 
+def crossing_intervals(relative: np.ndarray, block: int) -> list[Interval | None]:
+    """
+    Return the intervals of half-life and horizon: relative norms (K+1, P).
+
+    block: neighboring positions drawn together. None for too few positions.
+    """
+    counts = resample_counts(relative.shape[1], block)
+    if counts is None:
+        return [None, None]
+    return [percentile_interval(resampled_crossings(relative, counts, level)) for level in (HALF, HORIZON)]
+
+
+def resampled_crossings(relative: np.ndarray, counts: np.ndarray, level: float) -> np.ndarray:
+    """
+    Return the first crossing of the median in each resample: counts (R, P) -> (R,).
+
+    relative (K+1, P); inf where the median does not reach the level. The medians are computed only at the two lags
+    around the crossing.
+    """
+    share, half = counts @ (relative <= level).T, counts.sum(axis=1, keepdims=True) / 2
+    below = share > half  # (R, K+1): the median is
+    for lag in np.flatnonzero((share == half).any(axis=0)):  # a median between two values
+        rows = np.flatnonzero(share[:, lag] == half[:, 0])
+        below[rows, lag] = weighted_medians(relative[lag], counts[rows]) <= level
+    lag_of, found = np.where(below.any(axis=1), below.argmax(axis=1), -1), np.full(len(counts), math.inf)
+    for lag in np.unique(lag_of[lag_of >= 0]):
+        rows = np.flatnonzero(lag_of == lag)
+        if lag == 0:
+            found[rows] = 0.0
+            continue
+        before, after = (weighted_medians(relative[k], counts[rows]) for k in (lag - 1, lag))
+        with np.errstate(divide="ignore"):
+            fraction = np.log(before / level) / np.log(before / after)  # 0 if nothing is left at the lag
+        found[rows] = np.where(after > 0, lag - 1 + fraction, lag)
+    return found
+
+
 def tail_slope(flow: GradientFlow, first: int = TAIL[0], last: int = TAIL[1]) -> float:
     """
     Return the slope of the log geometric mean over lags first … last, nats/char.
@@ -187,6 +269,8 @@ def flow_record(flow: GradientFlow, characters: int) -> AnalysisRecord:
         "characters_read": characters,
         "half_life_chars": flow.half_life_chars,
         "horizon_chars": flow.horizon_chars,
+        **interval_facts("half_life", flow.half_life_interval),
+        **interval_facts("horizon", flow.horizon_interval),
     }
     return AnalysisRecord(facts, {"curve": {name: getattr(flow, name).tolist() for name in CURVES}})
 
@@ -200,6 +284,8 @@ def flow_from_record(record: AnalysisRecord) -> GradientFlow:
         positions=int(record.number("positions", 1)),
         half_life_chars=record.number_or_none("half_life_chars", 0),
         horizon_chars=record.number_or_none("horizon_chars", 0),
+        half_life_interval=interval_from_record(record, "half_life"),
+        horizon_interval=interval_from_record(record, "horizon"),
     )
 
 

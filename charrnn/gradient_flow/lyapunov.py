@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from charrnn.bootstrap import MIN_STRETCHES, Interval, student_margin
 from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.registry import Network
 
 STRETCHES = 16  # of a text; each gives one sample of the exponents
 MIN_STRETCH_CHARS = 64  # characters per stretch
-MIN_STRETCHES = 3
 WARM_UP = 512  # minimum in characters: with 64 the exponent of a trained LSTM is off by more than half its value
 SMALL_CHANGE = 0.25  # of the standard error: largest accepted change by doubling the warm-up
 
@@ -33,6 +33,13 @@ class Lyapunov:
     stretches: int
     stretch: int  # characters
     warm_up: int  # characters in which the vectors align before the growth is counted
+
+    @property
+    def interval(self) -> Interval:
+        """Return the 95 % interval of the first exponent over stretches."""
+        first, margin = float(self.exponents[0]), student_margin(float(self.errors[0]), self.stretches)
+        assert margin is not None, "there are at least MIN_STRETCHES"
+        return Interval(first - margin, first + margin)
 
 
 @torch.no_grad()

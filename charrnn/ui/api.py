@@ -1,6 +1,7 @@
 """The public endpoints, and the validation of their arguments."""
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ import gradio as gr
 from gradio.events import api as endpoint
 from pydantic import Field, ValidationError, validate_call
 
+from charrnn.bootstrap import Interval
 from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings, distribution
 from charrnn.ui.server import request_parameters
@@ -114,7 +116,9 @@ def build(store: Store) -> None:
             checkpoint: a name of `models`; empty is the first one
             step: a saved training step of the checkpoint; -1 is the last
         Returns:
-            lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
+            lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %),
+            text, half_life_interval and horizon_interval: [low, high] of 95 %, null if the text is too short for one;
+            an end is null if it lies beyond the last lag
         """
         loaded = _load(store, checkpoint, step)
         loaded.vocab.encode(text)  # raises ValueError for an unknown character, which `gradient_of` would drop
@@ -125,6 +129,8 @@ def build(store: Store) -> None:
             "positions": flow.positions,
             "half_life_chars": flow.half_life_chars,
             "horizon_chars": flow.horizon_chars,
+            "half_life_interval": _ends(flow.half_life_interval),
+            "horizon_interval": _ends(flow.horizon_interval),
             "text": str(source),
         }
 
@@ -171,6 +177,11 @@ def _validated(function: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(text, title="Refused", print_exception=False) from error
 
     return call
+
+
+def _ends(interval: Interval | None) -> list[float | None] | None:
+    """Return both ends as JSON; an infinite one is null."""
+    return interval and [end if math.isfinite(end) else None for end in interval]
 
 
 def _load(store: Store, checkpoint: str, step: int) -> LoadedModel:

@@ -113,6 +113,13 @@ def test_stored_half_life_and_context_are_shown(tmp_path: Path):
     at = results_table.TITLES.index("half-life")
     row = results_table.checkpoint_row(describe(tmp_path / "gru"))
     assert [(cell.text, cell.value) for cell in row[at : at + 2]] == [("3.1", 3.14159), ("39", 39)]
+    ends = {"half_life_low": 3.04, "half_life_high": None}, {"ecl_low": 36, "ecl_high": 41}
+    intervals = {
+        name: AnalysisRecord({**record.facts, **more}) for (name, record), more in zip(found.items(), ends, strict=True)
+    }
+    write_analyses(info.folder, info.sha256, intervals)
+    row = results_table.checkpoint_row(describe(tmp_path / "gru"))
+    assert [cell.text for cell in row[at : at + 2]] == ["3.1 (3.0 to ∞)", "39 (36 to 41)"]
     write_analyses(
         info.folder, info.sha256, {"memory": AnalysisRecord({"ecl_chars": -1}), "gradient": AnalysisRecord()}
     )

@@ -342,8 +342,10 @@ def test_plot_shows_five_measured_curves(page: Page, trained: Path):
     assert set(titles.values()) <= set(labels)
     rows = page.locator("#cr-flow .cr-figure table tbody tr")
     expect(rows).to_have_count(5)
-    half = expected(trained, "gru", TEXT[:2000]).half_life_chars
-    expect(rows.filter(has_text="GRU").locator("td").first).to_have_text(f"{half:.1f}" if half else "never")
+    gru = expected(trained, "gru", TEXT[:2000])
+    expect(rows.filter(has_text="GRU").locator("td").first).to_have_text(gru.describe_half_life())
+    interval = gru.half_life_interval
+    assert interval and gru.describe_half_life().endswith(f" ({interval.low:.1f} to {interval.high:.1f})")
     words = page.locator("#cr-flow .cr-plot-words").inner_text()
     expect(page.locator("#cr-flow .cr-plot")).to_have_attribute("aria-label", words)
     toggle(page, "RNN + layer norm")

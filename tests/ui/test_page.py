@@ -129,6 +129,8 @@ def test_gradient_flow_endpoint_matches_the_package(app: str, checkpoint: Checkp
     expected = gradient_flow(untrained.model, checkpoint.vocab.encode(OWN_TEXT), 128, 512)
     np.testing.assert_allclose(found["median"], expected.median)
     assert found["half_life_chars"] == pytest.approx(expected.half_life_chars)
+    for name in ("half_life_interval", "horizon_interval"):
+        assert found[name] == pytest.approx(getattr(expected, name))
 
 
 WRITE = ["ROMEO:", "rnn", 10, 0.8, 0, 1.0, 0.0, 7, -1]

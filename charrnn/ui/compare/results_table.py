@@ -1,11 +1,13 @@
 """The table of losses: checkpoints, published results and an n-gram model."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from charrnn.analysis_record import AnalysisRecord
+from charrnn.bootstrap import interval_from_record
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import title_of
 from charrnn.metrics import bits_per_char, perplexity
@@ -21,7 +23,7 @@ TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "
 TITLES += ("half-life", "context", "source")
 CAPTION = (
     "Bits and perplexity are those of val stream; in a grey row those of the loss that was published. Half-life of the "
-    "gradient and effective context at 0.01 nats, both in characters: see the tab Gradients."
+    "gradient and effective context at 0.01 nats, both in characters with 95 % intervals: see the tab Gradients."
 )
 
 
@@ -51,9 +53,16 @@ def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
 
 def reach(info: CheckpointInfo) -> list[Cell]:
     """Return the saved half-life and effective context."""
-    half_life = saved_analysis(info, "gradient", lambda record: record.number("half_life_chars", 0, 1e6))
-    context = saved_analysis(info, "memory", lambda record: record.number("ecl_chars", 0, 1e6))
-    return [number(half_life, "{:.1f}"), number(context, "{:.0f}")]
+    half_life = saved_analysis(info, "gradient", lambda record: _estimate(record, "half_life", "{:.1f}"))
+    context = saved_analysis(info, "memory", lambda record: _estimate(record, "ecl", "{:.0f}"))
+    return [half_life or Cell("–"), context or Cell("–")]
+
+
+def _estimate(record: AnalysisRecord, name: str, form: str) -> Cell:
+    """Return a cell with a number of characters and its interval. Raises RecordError."""
+    chars, interval = record.number(f"{name}_chars", 0, 1e6), interval_from_record(record, name)
+    ends = [interval.describe(lambda end: "∞" if math.isinf(end) else form.format(end))] if interval else []
+    return Cell(" ".join([form.format(chars), *ends]), chars)
 
 
 def describe_reach(infos: Sequence[CheckpointInfo]) -> list[str]:
@@ -61,7 +70,8 @@ def describe_reach(infos: Sequence[CheckpointInfo]) -> list[str]:
 
     def half_life(record: AnalysisRecord) -> str:
         positions, read = (int(record.number(name, 1)) for name in ("positions", "characters_read"))
-        return f"Half-life at {positions} positions of the first {read:,} characters of"
+        of = "" if read == record.facts.get("characters") else f" the first {read:,} characters of"
+        return f"Half-life at {positions:,} positions of{of}"
 
     def context(record: AnalysisRecord) -> str:
         return f"Context over {int(record.number('predictions', 1)):,} predictions on"

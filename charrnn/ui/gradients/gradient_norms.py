@@ -46,16 +46,16 @@ def _table(rows: Sequence[tuple[Target, GradientFlow, SourceText]]) -> Table:
 
     def row(target: Target, flow: GradientFlow, source: SourceText) -> list[Cell]:
         context = context_of(flow)
-        horizon = None if context is not None and flow.horizon_chars == context else flow.horizon_chars
+        is_far = flow.horizon_chars is None or flow.horizon_chars == context
         max_lag = context or int(flow.lags[-1])
         return [
             Cell(target.title, model=target.info.name),
-            number(flow.half_life_chars, "{:.1f}", "never"),
-            Cell(f"> {max_lag}", float(max_lag)) if horizon is None else number(horizon, "{:.1f}"),
+            Cell(flow.describe_half_life(), flow.half_life_chars),
+            Cell(f"> {max_lag}", float(max_lag)) if is_far else Cell(flow.describe_horizon(), flow.horizon_chars),
             remaining_share(flow),
-            number(flow.positions, "{}"),
+            number(flow.positions, "{:,}"),
             Cell(str(source)),
         ]
 
     titles = ["model", "half-life", "1 % left at", f"left at k = {FAR_BACK}", "positions", "of"]
-    return Table("The same in numbers, in characters", titles, [row(*each) for each in rows])
+    return Table("The same in numbers, in characters, with 95 % intervals", titles, [row(*each) for each in rows])

@@ -56,13 +56,14 @@ def _table(info: CheckpointInfo, flows: Mapping[int, GradientFlow]) -> Table:
     rows = [
         [
             number(step, "{}"),
-            number(flow.half_life_chars, "{:.1f}", "never"),
-            number(flow.horizon_chars, "{:.1f}", f"> {flow.lags[-1]}"),
+            Cell(flow.describe_half_life(), flow.half_life_chars),
+            Cell(flow.describe_horizon(), flow.horizon_chars),
             number(losses.get(step)),
         ]
         for step, flow in flows.items()
     ]
-    return Table("The same in numbers, in characters; the loss is that of validation", TITLES, rows, sortable=False)
+    caption = "The same in numbers, in characters with 95 % intervals; the loss is that of validation"
+    return Table(caption, TITLES, rows, sortable=False)
 
 
 def clipping(query: ViewQuery, study: Path = STUDY) -> Iterator[str]:

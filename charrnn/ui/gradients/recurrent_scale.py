@@ -18,7 +18,7 @@ from charrnn.gradient_flow import (
     scale_recurrent,
     spectra,
 )
-from charrnn.ranges import Range
+from charrnn.ranges import Range, signed
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.gradients.gradient_norms import remaining_share
 from charrnn.ui.server import request_parameters
@@ -29,7 +29,7 @@ from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 DEFAULT_SCALE = 1.4
-EXPONENT_CHARS = 4096  # a few seconds, with a larger standard error than the whole text
+EXPONENT_CHARS = 4096  # a few seconds, with a wider interval than the whole text
 PRODUCT_POSITIONS = 32  # each costs about four times a position of the gradient curve, at every lag
 DEFAULT_GATES = {"rnn": "h", "gru": "n", "lstm": "g"}  # whose eigenvalues are shown
 
@@ -198,12 +198,16 @@ def _describe(analyses: ScaleAnalyses) -> str:
 
 
 def _half_life(flow: GradientFlow) -> str:
-    half = flow.half_life_chars
-    return "never halves" if half is None else f"has halved after {half:.1f} characters"
+    never = flow.half_life_chars is None
+    return "never halves" if never else f"has halved after {flow.describe_half_life()} characters"
 
 
 def _exponent(found: Lyapunov | None) -> str:
-    return "–" if found is None else f"{found.exponents[0]:+.4f} ± {found.errors[0]:.4f}".replace("-", "−")
+    return "–" if found is None else f"{signed(found.exponents[0], 4)} {found.interval.describe(_four_digits)}"
+
+
+def _four_digits(number: float) -> str:
+    return signed(number, 4)
 
 
 def _figures(analyses: ScaleAnalyses) -> dict[str, dict[str, str]]:
@@ -246,11 +250,10 @@ def _table(analyses: ScaleAnalyses) -> Table:
         return row(title, lambda model: Cell("…") if model.flow is None else cell(model.flow))
 
     rows = [
-        of_flow("half-life, characters", lambda flow: number(flow.half_life_chars, "{:.1f}", "never")),
-        of_flow("1 % left at", lambda flow: number(flow.horizon_chars, "{:.1f}", f"> {MAX_LAG}")),
+        of_flow("half-life, characters", lambda flow: Cell(flow.describe_half_life(), flow.half_life_chars)),
+        of_flow("1 % left at", lambda flow: Cell(flow.describe_horizon(), flow.horizon_chars)),
         of_flow(f"left at k = {FAR_BACK}", remaining_share),
-        row("first Lyapunov exponent, nats", lambda model: Cell(_exponent(model.exponent).split(" ")[0])),
-        row("its standard error", lambda model: Cell(_exponent(model.exponent).split(" ")[-1])),
+        row("first Lyapunov exponent, nats", lambda model: Cell(_exponent(model.exponent))),
     ]
     for i, gate in enumerate(analyses.gates):
         of = "W_hh" if len(analyses.gates) == 1 else f"gate {gate}"
@@ -258,5 +261,5 @@ def _table(analyses: ScaleAnalyses) -> Table:
         rows.append(row(f"{of}: largest singular value", lambda model, i=i: number(model.spectra[i].norm, "{:.2f}")))
     flow = analyses.trained.flow
     positions = f", gradient at {flow.positions} positions" if flow else ""
-    caption = f"The same in numbers; measured on {analyses.source}{positions}"
+    caption = f"The same in numbers, in brackets 95 % intervals; measured on {analyses.source}{positions}"
     return Table(caption, ["", *(model.title for model in analyses.variants)], rows, sortable=False)

@@ -158,12 +158,13 @@ def gradient(store: Store, link: ShareLink) -> Answer:
     for name in names:
         loaded = store.load(name)
         flow, source = gradient_of(store, loaded)
-        half = "never" if flow.half_life_chars is None else f"after {flow.half_life_chars:.1f} characters"
-        horizon = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.horizon_chars:.1f}"
+        half = "never" if flow.half_life_chars is None else f"after {flow.describe_half_life()} characters"
+        horizon = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.describe_horizon()}"
         left = f"{flow.median[FAR_BACK]:.0e} is left {FAR_BACK} back"
         parts.append(f"{loaded.title}: half is gone {half}, 99 % {horizon}, {left}")
-        measured_on.append(f"{loaded.title} at {flow.positions} positions of {source}")
-    return Answer(f"{'. '.join(parts)}. Measured: {'; '.join(measured_on)}.", shown={"tick": names})
+        measured_on.append(f"{loaded.title} at {flow.positions:,} positions of {source}")
+    words = f"{'. '.join(parts)}. In brackets 95 % intervals. Measured: {'; '.join(measured_on)}."
+    return Answer(words, shown={"tick": names})
 
 
 def transformer(store: Store, link: ShareLink) -> Answer:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from charrnn.bootstrap import Interval
 from charrnn.neurons import all_activations
 from charrnn.probes import CARRY_DISTANCE, CONTEXT_LENGTHS, NEGLIGIBLE_NATS, ContextAblation, ablate_context, line_reset
 from charrnn.ranges import Range
@@ -167,10 +168,16 @@ def check_half_life(store: Store, loaded: LoadedModel, query: ViewQuery) -> Chec
     values = (
         ("predicted half-life", f"{guess:g} characters"),
         ("measured half-life", f"{flow.half_life_chars:.2f} characters"),
+        *_interval_row(flow.half_life_interval),
         ("off by a factor of", f"{ratio:.2f} (at most {MAX_FACTOR:g})"),
-        ("text", f"{flow.positions} positions of {source}"),
+        ("text", f"{flow.positions:,} positions of {source}"),
     )
     return CheckResult(is_near, f"{words}: {'near enough.' if is_near else 'not near yet.'}", values)
+
+
+def _interval_row(interval: Interval | None) -> list[tuple[str, str]]:
+    ends = interval and interval.describe(lambda end: f"{end:.2f}")
+    return [("its 95 % interval", f"{ends[1:-1]} characters")] if ends else []
 
 
 EXERCISES: Sequence[Exercise] = (

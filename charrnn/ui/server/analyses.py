@@ -15,7 +15,7 @@ from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import IsCurrent, require_current
 
-DEFAULT_TEXT_CHARS = 16_384  # as in scripts/analyse.py, so that the tab Compare shows the same values
+DEFAULT_TEXT_CHARS = 16_384
 MAX_ANALYSIS_CHARS = 20_000  # a fraction of a second
 MAX_LAG = 128
 POSITIONS = 512
@@ -75,7 +75,8 @@ def saved_gradient(info: CheckpointInfo) -> tuple[GradientFlow, SourceText] | No
     def parse(record: AnalysisRecord) -> tuple[GradientFlow, SourceText]:
         flow, characters = flow_from_record(record), int(record.number("characters_read", 1))
         part = f"the validation part of {title_of(info.data_sha256)}"
-        return flow, SourceText("", f"{part} (its first {characters:,} characters)")
+        whole = characters == record.facts.get("characters")
+        return flow, SourceText("", part if whole else f"{part} (its first {characters:,} characters)")
 
     return saved_analysis(info, "gradient", parse)
 
