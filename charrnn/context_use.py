@@ -21,6 +21,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.analysis_record import AnalysisRecord
+from charrnn.bootstrap import (
+    Interval,
+    interval_facts,
+    interval_from_record,
+    percentile_interval,
+    positions_within,
+    resample_counts,
+    weighted_means,
+)
 from charrnn.chunked_logits import chunk_size, divergences_nats
 from charrnn.registry import Network
 from charrnn.seeds import seeded
@@ -28,10 +37,10 @@ from charrnn.seeds import seeded
 NEGLIGIBLE_NATS, NEGLIGIBLE_SHARE = 0.01, 0.01
 MAX_CHARS, PREDICTIONS, STRETCH = 256, 4096, 512  # characters of context; predictions; predictions per piece of text
 SHUFFLED = 128  # characters of the shuffled prefix
-LAGS, POSITIONS, BEFORE = 128, 1024, 128  # characters followed; replaced characters; characters read before each
+LAGS, POSITIONS, BEFORE = 128, 4096, 128  # characters followed; replaced characters; characters read before each
 MAX_ROWS = 64  # texts read in parallel; affects memory use only
 MIN_CURVE_CHARS = 64  # minimum length of a stored curve in characters: figures and tables show the value at 64
-BATCH = 64  # consecutive predictions averaged into one sample of the standard error
+BATCH = 64  # consecutive predictions averaged into one sample of the standard error, and drawn together for intervals
 CONTEXT_CURVES = {"loss_nats": 0, "excess_nats": -1e3, "excess_error": 0}  # stored curves and their smallest value
 CONTEXT_CURVES |= {"shuffled_excess_nats": -1e3, "shuffled_error": 0}
 CORRUPTION_CURVES = {"median": 0, "low": 0, "high": 0, "mean": 0}
@@ -39,7 +48,11 @@ CORRUPTION_CURVES = {"median": 0, "low": 0, "high": 0, "mean": 0}
 
 @dataclass(frozen=True)
 class ContextUse:
-    """Losses with n = 1 … N characters of context, same predictions; arrays (N,)."""
+    """
+    Losses with n = 1 … N characters of context, same predictions; arrays (N,).
+
+    The intervals are those of the lengths below, by bootstrap over batches of predictions; None for too few.
+    """
 
     loss_nats: np.ndarray
     excess_nats: np.ndarray  # above the loss with N characters
@@ -47,6 +60,9 @@ class ContextUse:
     shuffled_excess_nats: np.ndarray  # with a shuffled prefix before the n characters
     shuffled_error: np.ndarray
     predictions: int
+    ecl_interval: Interval | None = None
+    ecl_share_interval: Interval | None = None
+    shuffled_ecl_interval: Interval | None = None
 
     @property
     def n(self) -> np.ndarray:
@@ -78,6 +94,7 @@ class Corruption:
     high: np.ndarray  # 90th percentile
     mean: np.ndarray
     positions: int
+    felt_interval: Interval | None = None  # of felt_chars, by bootstrap over blocks of positions; None for too few
 
     @property
     def k(self) -> np.ndarray:
@@ -126,6 +143,15 @@ def smallest_sufficient_context(values: np.ndarray, level: float) -> int:
     return int(above[-1]) + 2 if len(above) else 1
 
 
+def describe_length(chars: int, longest: int, interval: Interval | None) -> str:
+    """Format a number of characters, beyond the longest as such, and its interval."""
+
+    def format_chars(value: float) -> str:
+        return f"{value:.0f}" if value <= longest else f"> {longest}"
+
+    return " ".join([format_chars(chars), *([interval.describe(format_chars)] if interval else [])])
+
+
 # ------------------------------------------------------------------------------------------------ effective context
 
 
@@ -154,7 +180,25 @@ def context_use(
     shuffled = np.concatenate([context_losses(model, text, first, stretch, longest, rng) for first in firsts], axis=1)
     excess, excess_error = _mean_and_error(losses - losses[-1])
     control, control_error = _mean_and_error(shuffled - losses[-1])
-    return ContextUse(losses.mean(1), excess, excess_error, control, control_error, losses.shape[1])
+    curves = losses.mean(1), excess, excess_error, control, control_error
+    return ContextUse(*curves, losses.shape[1], *_length_intervals(losses, shuffled))
+
+
+def _length_intervals(losses: np.ndarray, shuffled: np.ndarray) -> list[Interval | None]:
+    """Return the intervals of the three effective context lengths: losses (N, P)."""
+    longest = _batch_means(losses)[-1:]  # (1, batches)
+    excess, control = (_batch_means(values) - longest for values in (losses, shuffled))
+    counts = resample_counts(longest.shape[1])
+    if counts is None:
+        return [None, None, None]
+    share = NEGLIGIBLE_SHARE * weighted_means(longest, counts)  # (R, 1)
+    levels = (excess, NEGLIGIBLE_NATS), (excess, share), (control, NEGLIGIBLE_NATS)
+    return [percentile_interval(_sufficient_contexts(weighted_means(each, counts) > level)) for each, level in levels]
+
+
+def _sufficient_contexts(above: np.ndarray) -> np.ndarray:
+    """Return `smallest_sufficient_context` of each row, from what exceeds the level (R, N)."""
+    return np.where(above.any(axis=1), above.shape[1] + 1 - above[:, ::-1].argmax(axis=1), 1)
 
 
 @torch.no_grad()
@@ -191,10 +235,15 @@ def _shuffled_before(ids: Tensor, starts: Tensor, rng: torch.Generator) -> Tenso
 
 def _mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return means (N,) over predictions (N, P) and standard errors over batches."""
-    batches = values.reshape(len(values), -1, BATCH).mean(2)  # (N, P / BATCH)
+    batches = _batch_means(values)
     count = batches.shape[1]
     error = batches.std(1, ddof=1) / math.sqrt(count) if count > 1 else np.full(len(values), np.nan)
     return values.mean(1), error
+
+
+def _batch_means(values: np.ndarray) -> np.ndarray:
+    """Average BATCH consecutive predictions: (N, P) -> (N, P / BATCH)."""
+    return values.reshape(len(values), -1, BATCH).mean(2)
 
 
 # ------------------------------------------------------------------------------------------------ corruption
@@ -217,7 +266,20 @@ def corruption(
     replaced_at = torch.linspace(BEFORE, len(text) - lags, count, dtype=torch.float64).round().long()
     nats = corruption_nats(model, text, replaced_at, random_replacements(text, text[replaced_at], rng), lags).numpy()
     low, median, high = np.quantile(nats, [0.1, 0.5, 0.9], axis=0)
-    return Corruption(median, low, high, nats.mean(0), len(nats))
+    felt = _felt_interval(nats > NEGLIGIBLE_NATS, positions_within(replaced_at.tolist(), BATCH))
+    return Corruption(median, low, high, nats.mean(0), len(nats), felt)
+
+
+def _felt_interval(above: np.ndarray, block: int) -> Interval | None:
+    """
+    Return the interval of felt_chars, from where KL exceeds the level (P, K).
+
+    The median of a resample exceeds it where more than half of its positions do. block: positions drawn together.
+    """
+    counts = resample_counts(len(above), block)
+    if counts is None:
+        return None
+    return percentile_interval(_sufficient_contexts(weighted_means(above.T, counts) > 0.5) - 1)
 
 
 def random_replacements(ids: Tensor, originals: Tensor, rng: torch.Generator) -> Tensor:
@@ -264,6 +326,10 @@ def memory_record(used: MemoryUsed) -> AnalysisRecord:
             "shuffled_ecl_chars": context.shuffled_ecl_chars,
             "positions": probe.positions,
             "felt_chars": probe.felt_chars,
+            **interval_facts("ecl", context.ecl_interval),
+            **interval_facts("ecl_share", context.ecl_share_interval),
+            **interval_facts("shuffled_ecl", context.shuffled_ecl_interval),
+            **interval_facts("felt", probe.felt_interval),
         },
         {
             "context": {name: getattr(context, name).tolist() for name in CONTEXT_CURVES},
@@ -281,6 +347,16 @@ def memory_from_record(record: AnalysisRecord) -> MemoryUsed:
     context = curves("context", CONTEXT_CURVES)
     probe = curves("corruption", CORRUPTION_CURVES)
     return MemoryUsed(
-        ContextUse(**context, predictions=int(record.number("predictions", 1))),
-        Corruption(**probe, positions=int(record.number("positions", 1))),
+        ContextUse(
+            **context,
+            predictions=int(record.number("predictions", 1)),
+            ecl_interval=interval_from_record(record, "ecl"),
+            ecl_share_interval=interval_from_record(record, "ecl_share"),
+            shuffled_ecl_interval=interval_from_record(record, "shuffled_ecl"),
+        ),
+        Corruption(
+            **probe,
+            positions=int(record.number("positions", 1)),
+            felt_interval=interval_from_record(record, "felt"),
+        ),
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from charrnn import context_use as context_use_module
 from charrnn.analysis_record import AnalysisRecord, RecordError
+from charrnn.bootstrap import percentile_interval, resample_counts
 from charrnn.context_use import (
     BATCH,
     BEFORE,
@@ -60,9 +61,9 @@ def without_memory() -> CharRNN:
     return model
 
 
-def small(name: str, seed: int = 3):
+def small(name: str, seed: int = 3, weights: float = 0.3):
     """A small network with random weights that uses some context."""
-    return randomize(build_model(SMALL[name], len(VOCAB)), 0.3, seed).eval()
+    return randomize(build_model(SMALL[name], len(VOCAB)), weights, seed).eval()
 
 
 @torch.no_grad()
@@ -102,6 +103,39 @@ def test_memoryless_network_needs_one_character():
     assert used.ecl_chars == used.ecl_share_chars == used.shuffled_ecl_chars == 1
     probe = corruption(without_memory(), text, generator(), lags=10, positions=32)
     assert probe.median[0] > 1e-4 and probe.high[1:].max() < 1e-15 and probe.felt_chars <= 1
+
+
+def drawn_counts(positions: int, block: int) -> np.ndarray:
+    counts = resample_counts(positions, block)
+    assert counts is not None
+    return counts.astype(int)
+
+
+def test_intervals_are_those_of_repeated_batches():
+    """Resample batches of predictions, and blocks of positions, one resample after the other."""
+    text, model = drawn_text(1500, len(VOCAB)), small("lstm", weights=1.0)
+    used = context_use(model, text.tolist(), generator(), longest=30, predictions=1024, stretch=1024)
+    rng, first, count = generator(), 30 + SHUFFLED, 1024
+    losses = context_losses(model, text, first, count, 30).reshape(30, 16, 64).mean(2)
+    shuffled = context_losses(model, text, first, count, 30, rng).reshape(30, 16, 64).mean(2)
+    lengths = []
+    for row in drawn_counts(16, 1):
+        loss, control = (np.repeat(values, row, axis=1).mean(1) for values in (losses, shuffled))
+        levels = (loss, 0.01), (loss, 0.01 * loss[-1]), (control, 0.01)
+        lengths.append([smallest_sufficient_context(curve - loss[-1], level) for curve, level in levels])
+    found = used.ecl_interval, used.ecl_share_interval, used.shuffled_ecl_interval
+    assert found == tuple(percentile_interval(each) for each in np.array(lengths).T)
+    assert found[0] and found[0].low < found[0].high
+
+    probe = corruption(model, text.tolist(), generator(), lags=20, positions=201)
+    at = torch.linspace(BEFORE, 1480, 201, dtype=torch.float64).round().long()
+    nats = corruption_nats(model, text, at, random_replacements(text, text[at], generator()), 20).numpy()
+    block = 10  # of 64 characters, 6.8 apart
+    felt = [
+        smallest_sufficient_context(np.median(np.repeat(nats, row, axis=0), axis=0), 0.01) - 1
+        for row in drawn_counts(201, block)
+    ]
+    assert probe.felt_interval == percentile_interval(np.array(felt))
 
 
 @pytest.mark.parametrize("name", list(SMALL))
@@ -194,16 +228,19 @@ def test_context_use_of_short_text_is_refused():
 
 
 def test_memory_record_round_trip():
-    text, model = drawn_text(700, len(VOCAB)).tolist(), small("gru")
-    used = MemoryUsed(
-        context_use(model, text, generator(), 64, 128, 64), corruption(model, text, generator(), lags=64, positions=20)
-    )
+    text, model = drawn_text(1500, len(VOCAB)).tolist(), small("gru")
+    use = context_use(model, text, generator(), 64, 1024, 64)
+    used = MemoryUsed(use, corruption(model, text, generator(), lags=64, positions=200))
+    assert use.ecl_interval and use.ecl_share_interval and use.shuffled_ecl_interval and used.corruption.felt_interval
     stored = json.loads(memory_record(used).as_json())
     restored = memory_from_record(AnalysisRecord.from_json(stored))
     for before, after in ((used.context, restored.context), (used.corruption, restored.corruption)):
         for name, value in vars(before).items():
-            np.testing.assert_allclose(getattr(after, name), value, rtol=1e-5, atol=1e-12)
+            np.testing.assert_allclose(getattr(after, name), value, rtol=1e-5, atol=1e-12)  # intervals too
     assert stored["facts"]["ecl_chars"] == used.context.ecl_chars == restored.context.ecl_chars
+    before_intervals = {name: value for name, value in stored["facts"].items() if not name.endswith(("_low", "_high"))}
+    old = memory_from_record(AnalysisRecord.from_json(stored | {"facts": before_intervals}))
+    assert old.context.ecl_interval is None and old.corruption.felt_interval is None
     for table in stored["tables"]:
         short = {
             name: dict.fromkeys(columns, [0.5] * (63 if name == table else 64))

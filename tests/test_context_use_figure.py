@@ -59,7 +59,7 @@ def test_memory_figure_marks_effective_context():
     influence = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
     description = text_of(context_use_sentences(drawn, ["a text", "a text"]))
     assert description.startswith("Effective context, and how long a replaced character changes")
-    lengths = f"net 0: {chars[0]} and {influence[0]}. net 1: {chars[1]} and more than 128."
+    lengths = f"net 0: {chars[0]} and {influence[0]}. net 1: {chars[1]} and > 127."
     assert influence[1] == 128 and description.endswith(f" {lengths} Measured on a text, 4,096 predictions.")
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.context_use import NEGLIGIBLE_NATS, MemoryUsed
+from charrnn.context_use import NEGLIGIBLE_NATS, MemoryUsed, describe_length
 from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_line, panel_title
 from charrnn.figures.palette import INK, PAPER, Stroke
 from charrnn.figures.sentences import Sentence
@@ -98,7 +98,8 @@ def context_use_sentences(curves: Sequence[ContextUseCurve], texts: Sequence[str
         heading = (
             "Effective context, and how long a replaced character changes the typical prediction by more than 0.01 "
         )
-        heading += "nats, in characters."
+        bracketed = any(curve.used.context.ecl_interval or curve.used.corruption.felt_interval for curve in curves)
+        heading += f"nats, in characters{'; in brackets 95 % intervals, by bootstrap' if bracketed else ''}."
         sentences.insert(0, Sentence(heading, sum(measured.values(), ())))
     for (predictions, text), of in measured.items():
         sentences.append(Sentence(f"Measured on {text}, {predictions:,} predictions.", of))
@@ -106,13 +107,13 @@ def context_use_sentences(curves: Sequence[ContextUseCurve], texts: Sequence[str
 
 
 def _reach(curve: ContextUseCurve) -> str:
-    chars, longest = curve.used.context.ecl_chars, len(curve.used.context.n)
-    return f"{chars}" if chars <= longest else f"more than {longest}"
+    context = curve.used.context
+    return describe_length(context.ecl_chars, len(context.n), context.ecl_interval)
 
 
 def _felt(curve: ContextUseCurve) -> str:
     probe = curve.used.corruption
-    return f"{probe.felt_chars}" if probe.felt_chars < len(probe.k) else f"more than {len(probe.k)}"
+    return describe_length(probe.felt_chars, len(probe.k) - 1, probe.felt_interval)
 
 
 # ------------------------------------------------------------------------------------------------ panels

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from charrnn.bootstrap import Interval
 from charrnn.checkpoint import CheckpointInfo
-from charrnn.context_use import MemoryUsed, memory_from_record, memory_used
+from charrnn.context_use import MemoryUsed, describe_length, memory_from_record, memory_used
 from charrnn.corpus import title_of
 from charrnn.ui.components.analysis_view import AnalysisView, Rendered, Results, Target
 from charrnn.ui.components.table.table import Cell, Table, number
@@ -48,9 +49,9 @@ def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], 
     return sentences, figure, _table(results)
 
 
-def context_cell(chars: int, longest: int) -> Cell:
-    """Return a cell with a context length, or with the longest one measured."""
-    return number(chars, "{}") if chars <= longest else Cell(f"> {longest}", float(longest))
+def context_cell(chars: int, longest: int, interval: Interval | None) -> Cell:
+    """Return a cell with a context length and its interval, or with the longest one measured."""
+    return Cell(describe_length(chars, longest, interval), float(min(chars, longest)))
 
 
 def _table(results: Results) -> Table:
@@ -59,11 +60,15 @@ def _table(results: Results) -> Table:
     def row(target: Target, used: MemoryUsed, source: SourceText) -> list[Cell]:
         context, probe = used.context, used.corruption
         longest = len(context.n)
-        lengths = [context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars]
+        lengths = [
+            (context.ecl_chars, context.ecl_interval),
+            (context.ecl_share_chars, context.ecl_share_interval),
+            (context.shuffled_ecl_chars, context.shuffled_ecl_interval),
+        ]
         return [
             Cell(target.title, model=target.info.name),
-            *(context_cell(chars, longest) for chars in lengths),
-            context_cell(probe.felt_chars, len(probe.k) - 1),
+            *(context_cell(chars, longest, interval) for chars, interval in lengths),
+            context_cell(probe.felt_chars, len(probe.k) - 1, probe.felt_interval),
             *(number(float(context.loss_nats[n - 1])) for n in (1, 8, 32) if n <= longest),
             number(float(context.loss_nats[-1])),
             number(context.predictions, "{:,}"),
@@ -73,5 +78,5 @@ def _table(results: Results) -> Table:
     titles = ["model", "0.01 nats", "1 %", "0.01, shuffled", "felt", "n = 1", "n = 8", "n = 32"]
     titles += ["longest", "predictions", "of"]
     caption = "Effective context at 0.01 nats, at 1 %, at 0.01 nats behind a shuffled prefix, and how long a replaced "
-    caption += "character is felt, in characters; the loss with n characters of context, in nats"
+    caption += "character is felt, in characters with 95 % intervals; the loss with n characters of context, in nats"
     return Table(caption, titles, [row(target, *result) for target, result in results.items()])
