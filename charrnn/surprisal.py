@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from charrnn.analysis_record import AnalysisRecord
+from charrnn.bootstrap import student_margin
 from charrnn.char_classes import KINDS, kinds
 from charrnn.chunked_logits import chunk_size
 from charrnn.sampling import DecoderOutput, Trace
 
-STRETCHES = 32  # of a long text; the spread over them gives the standard error
+STRETCHES = 32  # of a long text, at most; the spread over them gives the 95 % interval
+MIN_STRETCH_CHARS = 64  # characters per stretch
 CHUNK_CHARS = 256  # characters read at once; a caller can stop between chunks
 CONTEXTS = ((1, 8), (9, 16), (17, 32), (33, 64), (65, 128), (129, 256), (257, None))  # positions, from 1
 
@@ -64,7 +66,9 @@ class GroupMean(NamedTuple):
     a_bits: float
     b_bits: float
     delta_bits: float  # A − B
-    error_bits: float | None  # standard error of delta_bits, treating characters as independent; None for a single one
+    margin_bits: (
+        float | None
+    )  # 95 % interval of delta_bits: ± so much; None for characters in fewer than three stretches
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,16 +114,16 @@ class Difference:
         return groups
 
     def _group(self, name: str, inside: np.ndarray) -> GroupMean:
-        a, b, delta = (bits[inside] for bits in (self.a_bits, self.b_bits, self.delta_bits))
-        error = float(delta.std(ddof=1) / math.sqrt(len(delta))) if len(delta) > 1 else None
-        return GroupMean(name, len(delta), float(a.mean()), float(b.mean()), float(delta.mean()), error)
+        stretches = max(1, min(STRETCHES, len(self.text) // MIN_STRETCH_CHARS))
+        stretch = np.arange(len(self.text)) * stretches // len(self.text)
+        return _group_mean(name, stretch[inside], np.ones(inside.sum()), self.a_bits[inside], self.b_bits[inside])
 
 
 def kind_record(text: str, bits: np.ndarray) -> AnalysisRecord:
     """
     Summarize a model's bits (T,) by character class in each of 32 stretches.
 
-    Two records on one text give a difference by class with a standard error: see `difference_by_kind`.
+    Two records on one text give a difference by class with an interval: see `difference_by_kind`.
     """
     kind_of = np.array([KINDS.index(kind) for kind in kinds(text)])
     stretch_of = np.arange(len(text)) * STRETCHES // max(1, len(text))
@@ -144,8 +148,8 @@ def difference_by_kind(a: AnalysisRecord, b: AnalysisRecord) -> list[GroupMean]:
     """
     Compare two records on one text by character class, all characters first.
 
-    The standard error is that of the mean over stretches, weighted by their characters: neighboring characters depend
-    on each other, stretches hardly do. Raises ValueError if the records are not about the same text.
+    The interval is that of the mean over stretches, weighted by their characters (Student's t): neighboring characters
+    depend on each other, stretches hardly do. Raises ValueError if the records are not about the same text.
     """
     (cells, counts, a_bits), (others, other_counts, b_bits) = map(_columns, (a, b))
     if (
@@ -185,5 +189,5 @@ def _group_mean(
     residual = counts * (a_bits - b_bits - (a - b))  # deviation summed over a stretch, in bits
     deviations = np.array([residual[stretch == number].sum() for number in np.unique(stretch)])
     n = len(deviations)
-    error = math.sqrt(n / (n - 1) * (deviations**2).sum()) / total if n > 1 else None
-    return GroupMean(name, int(total), a, b, a - b, None if error is None else float(error))
+    error = float(math.sqrt(n / max(1, n - 1) * (deviations**2).sum()) / total)
+    return GroupMean(name, int(total), a, b, a - b, student_margin(error, n))

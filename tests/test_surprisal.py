@@ -82,11 +82,16 @@ def test_context_groups_are_positions():
     assert [group.name for group in difference("abcdefghi").by_context()] == ["1–8", "9–16"]
 
 
-def test_standard_error_is_that_of_differences():
-    whole = difference("a" * 8)
-    (group,) = whole.by_context()
-    assert group.error_bits == pytest.approx(statistics.stdev(whole.delta_bits.tolist()) / math.sqrt(8))
-    assert difference("a").whole().error_bits is None
+def test_interval_is_that_of_stretch_means():
+    both = difference("a" * 1024)  # 16 stretches of 64
+    means = both.delta_bits.reshape(16, 64).mean(axis=1).tolist()
+    assert both.whole().margin_bits == pytest.approx(2.1314 * statistics.stdev(means) / 4, rel=1e-4)
+    by_context = {group.name: group for group in both.by_context()}
+    assert by_context["129–256"].margin_bits is None, "two stretches"
+    assert by_context["257+"].margin_bits == pytest.approx(
+        2.2010 * statistics.stdev(means[4:]) / math.sqrt(12), rel=0.03
+    )
+    assert difference("a" * 191).whole().margin_bits is None
 
 
 @pytest.mark.parametrize("lengths", [(0, 0, 0), (2, 1, 2), (2, 2, 3)])
@@ -109,17 +114,17 @@ def test_stored_difference_matches_characters():
         assert (group.name, group.characters) == (exact.name, exact.characters)
         assert group.a_bits == pytest.approx(exact.a_bits, abs=1e-4)
         assert group.delta_bits == pytest.approx(exact.delta_bits, abs=1e-4)
-        assert group.error_bits == pytest.approx(exact.error_bits, rel=0.5), "independent, so about the same"
+        assert group.margin_bits == pytest.approx(exact.margin_bits, rel=0.5), "independent, so about the same"
 
 
-def test_stretch_error_includes_correlation():
+def test_interval_includes_correlation():
     """One stretch in four is harder for A: characters are not independent."""
     text = "abcdefgh" * 400
     a = np.where(np.arange(len(text)) * STRETCHES // len(text) % 4 == 0, 2.0, 1.0)
     (total, *_) = difference_by_kind(stored(text, a), stored(text, np.ones(len(text))))
     assert total.delta_bits == pytest.approx(0.25)
     expected = statistics.stdev([1.0] * 8 + [0.0] * 24) / math.sqrt(32)
-    assert total.error_bits == pytest.approx(expected, rel=1e-3)
+    assert total.margin_bits == pytest.approx(2.0395 * expected, rel=1e-3)
 
 
 def test_records_of_two_texts_are_not_compared():

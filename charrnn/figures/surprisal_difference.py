@@ -21,12 +21,12 @@ def delta_bits_figure(panels: Sequence[Sequence[GroupMean]], width: int = 900) -
     """
     Draw bars by class and by context in two panels on one scale.
 
-    Positive: B predicts better. Bars show name, value and number of characters, whiskers the standard error. width:
+    Positive: B predicts better. Bars show name, value and number of characters, whiskers the 95 % interval. width:
     pixels.
     """
     figure = go.Figure()
     ends = [
-        group.delta_bits + sign * (group.error_bits or 0) for groups in panels for group in groups for sign in (-1, 1)
+        group.delta_bits + sign * (group.margin_bits or 0) for groups in panels for group in groups for sign in (-1, 1)
     ]
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = 0.04 * (high - low) or 0.1
@@ -63,7 +63,7 @@ def _bars(figure: go.Figure, groups: Sequence[GroupMean], number: str) -> None:
             "color": [ORANGE if group.delta_bits > 0 else BLUE for group in groups],
             "opacity": [PALE if group.characters < FEW else 1 for group in groups],
         },
-        error_x={"array": [g.error_bits or 0 for g in groups], "color": QUIET, "thickness": 1.2, "width": 3},
+        error_x={"array": [g.margin_bits or 0 for g in groups], "color": QUIET, "thickness": 1.2, "width": 3},
         customdata=[[escaped(g.name), g.characters, g.a_bits, g.b_bits] for g in groups],
         hovertemplate="%{customdata[0]}, %{customdata[1]:,} characters<br>A %{customdata[2]:.3f} bits, "
         "B %{customdata[3]:.3f}<br>Δ = %{x:+.3f}<extra></extra>",

@@ -43,7 +43,7 @@ def test_surprisals_match_single_steps(store: Store, reference: Difference):
     for shown, bits in zip(last["bits"], (reference.a_bits, reference.b_bits), strict=True):
         assert np.array(shown) / 1000 == pytest.approx(bits, abs=1.1e-3)
     assert f"over {len(CUSTOM_TEXT)} characters of the text you typed or pasted" in last["words"]
-    assert f"Mean Δ = {signed(float(reference.delta_bits.mean()))} ±" in last["words"]
+    assert f"Mean Δ = {signed(float(reference.delta_bits.mean()))} bits a character" in last["words"], "too short for ±"
     rows = [[cell.get("value") for cell in row["cells"][1:5]] for row in last["table"]["rows"]]
     groups = [reference.whole(), *reference.by_kind(), *reference.by_context()]
     for row, group in zip(rows[: len(groups)], groups, strict=True):
@@ -112,7 +112,7 @@ def test_every_bar_is_labeled_with_its_character_count(reference: Difference):
         drawn = figures.delta_bits_figure(panels, width).to_plotly_json()
         assert [list(bar["x"]) for bar in drawn["data"]] == [[g.delta_bits for g in panel] for panel in panels]
         errors = [list(bar["error_x"]["array"]) for bar in drawn["data"]]
-        assert errors == [[g.error_bits or 0 for g in panel] for panel in panels]
+        assert errors == [[g.margin_bits or 0 for g in panel] for panel in panels]
         pale = [[opacity < 0.5 for opacity in bar["marker"]["opacity"]] for bar in drawn["data"]]
         assert pale == [[group.characters < 30 for group in panel] for panel in panels] and any(pale[1])
         notes = " ".join(str(note["text"]) for note in drawn["layout"]["annotations"])

@@ -7,7 +7,7 @@ import numpy as np
 from charrnn.char_classes import KINDS
 from charrnn.ranges import signed
 from charrnn.surprisal import Difference, GroupMean, difference_by_kind
-from charrnn.ui.components.table.surprisal_table import describe_mean, difference_table
+from charrnn.ui.components.table.surprisal_table import describe_mean, difference_table, signed_with_margin
 from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -65,10 +65,9 @@ def describe_saved(groups: Sequence[GroupMean]) -> str:
         return ""
     whole, *kinds = groups
     most = max(kinds, key=lambda group: abs(group.characters * group.delta_bits))
-    error = f" ± {whole.error_bits:.3f}" if whole.error_bits else ""
     return (
-        f"On all {whole.characters:,} held-out characters Δ = {signed(whole.delta_bits)}{error}; most of it comes from "
-        f"the kind “{most.name}” ({signed(most.delta_bits)})."
+        f"On all {whole.characters:,} held-out characters Δ = {signed_with_margin(whole)} (95 %); most of it comes "
+        f"from the kind “{most.name}” ({signed_with_margin(most)})."
     )
 
 

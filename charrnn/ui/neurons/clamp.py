@@ -58,9 +58,8 @@ def describe_cost(whole: GroupMean, origin: str) -> str:
 
 
 def _verdict(whole: GroupMean) -> str:
-    error = whole.error_bits or 0.0
-    if abs(whole.delta_bits) <= 2 * error:
-        return "Within two standard errors of nothing: on this text the network does as well without it."
+    if abs(whole.delta_bits) <= (whole.margin_bits or 0.0):
+        return "The 95 % interval contains 0: on this text the network does as well without it."
     if whole.delta_bits < 0:
         return "Held, it predicts this text better."
     share = whole.delta_bits / whole.b_bits

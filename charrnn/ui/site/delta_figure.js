@@ -7,13 +7,13 @@ const WORDS = ["by kind of character", "by length of context: the position in th
 /**
  * Return the figure with a bar for each group.
  *
- * empty: { figure, row, between }, see surprisal_template.py. panels: groups { name, characters, a, b, delta, error } of each panel.
+ * empty: { figure, row, between }, see surprisal_template.py. panels: groups { name, characters, a, b, delta, margin } of each panel.
  */
 export function deltaFigure({ figure, row, between }, panels) {
   const filled = structuredClone(figure);
   const { layout } = filled;
   const groups = panels.flat();
-  const ends = groups.flatMap(({ delta, error }) => [delta - (error ?? 0), delta + (error ?? 0)]);
+  const ends = groups.flatMap(({ delta, margin }) => [delta - (margin ?? 0), delta + (margin ?? 0)]);
   const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
   const room = 0.04 * (high - low) || 0.1;
   const inner = row * groups.length + between * (panels.length - 1);
@@ -27,7 +27,7 @@ export function deltaFigure({ figure, row, between }, panels) {
     Object.assign(bars, { x: panel.map(({ delta }) => delta), y: [...panel.keys()] });
     bars.marker.color = panel.map(({ delta }) => (delta > 0 ? positive : negative));
     bars.marker.opacity = panel.map(({ characters }) => (characters < FEW ? PALE : 1));
-    bars.error_x.array = panel.map(({ error }) => error ?? 0);
+    bars.error_x.array = panel.map(({ margin }) => margin ?? 0);
     bars.customdata = panel.map(({ name, characters, a, b }) => [name, characters, a, b]);
     layout["xaxis" + number].range = [low - room, high + room];
     Object.assign(layout["yaxis" + number], { range: [panel.length - 0.6, -0.6], domain: [Math.max(0, bottom), top] });

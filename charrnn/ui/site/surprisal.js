@@ -10,6 +10,8 @@ import { deltaFigure, describeDelta, signed } from "./delta_figure.js";
 import { givenText, grouped } from "./source_text.js";
 
 const MAX_COMPARED_CHARS = 10_000;
+const [STRETCHES, MIN_STRETCH_CHARS, MIN_STRETCHES] = [32, 64, 3];
+const NORMAL_QUANTILE = 1.959963984540054; // of a two-sided interval of 95 %
 const OWN_SAMPLES = "a network predicts its own samples better than others do: Δ on them says nothing of texts that people wrote";
 const CONTEXTS = [[1, 8], [9, 16], [17, 32], [33, 64], [65, 128], [129, 256], [257, Infinity]]; // positions, from 1
 
@@ -103,33 +105,26 @@ export async function clampCost(provider, checkpoint, clamps, { text, origin, no
   return { cost: sentences(cost, notice), table: differenceTable("What it costs, by kind of character", ["as it is", "held"], rows) };
 }
 
-function verdict({ delta, error, b }) {
-  if (Math.abs(delta) <= 2 * (error ?? 0)) return "Within two standard errors of nothing: on this text the network does as well without it.";
+function verdict({ delta, margin, b }) {
+  if (Math.abs(delta) <= (margin ?? 0)) return "The 95 % interval contains 0: on this text the network does as well without it.";
   if (delta < 0) return "Held, it predicts this text better.";
   return `That is ${((100 * delta) / b).toFixed(1)}% more than the network needs as it is.`;
 }
 
 // ------------------------------------------------------------------ means by group of characters
 
-/** Average over all characters, by class and by position; the means of a group are { name, characters, a, b, delta, error }. */
+/** Average over all characters, by class and by position; the means of a group are { name, characters, a, b, delta, margin }. */
 function groupsOf(text, a, b) {
   const kindOf = kinds(text);
-  const mean = (name, isInside) => groupMean(name, a.filter((_, i) => isInside(i)), b.filter((_, i) => isInside(i)));
+  const stretches = Math.max(1, Math.min(STRETCHES, Math.floor(a.length / MIN_STRETCH_CHARS)));
+  const stretch = a.map((_, i) => Math.floor((i * stretches) / a.length));
+  const one = a.map(() => 1);
+  const [ofA, ofB] = [a, b].map((bits) => ({ stretch, characters: one, bits }));
+  const mean = (name, isInside) => stretchMean(name, ofA, ofB, [...a.keys()].filter(isInside));
   const byKind = KINDS.map((name, kind) => mean(name, (i) => kindOf[i] === kind)).filter(Boolean);
   const nameOf = ([first, last]) => (last === Infinity ? `${first}+` : `${first}–${last}`);
   const byContext = CONTEXTS.map((range) => mean(nameOf(range), (i) => range[0] <= i + 1 && i + 1 <= range[1])).filter(Boolean);
   return { whole: mean("all characters", () => true), byKind, byContext, kindOf };
-}
-
-/** Average over the characters of a group; null without any. error: the standard error of delta, null for a single character. */
-function groupMean(name, a, b) {
-  const n = a.length;
-  if (!n) return null;
-  const average = (values) => values.reduce((sum, value) => sum + value, 0) / n;
-  const deltas = a.map((bits, i) => bits - b[i]);
-  const delta = average(deltas);
-  const error = n > 1 ? Math.sqrt(deltas.reduce((sum, value) => sum + (value - delta) ** 2, 0) / (n - 1) / n) : null;
-  return { name, characters: n, a: average(a), b: average(b), delta, error };
 }
 
 /** Compare the stored surprisals of two models at their last steps by class; [] if they are not of one text. */
@@ -143,7 +138,7 @@ function savedGroups(pair, records) {
 
 const textOf = ({ kind, stretch, characters, data_sha256 }) => JSON.stringify([kind, stretch, characters, data_sha256]);
 
-/** Average over rows of two records; the standard error is that of the mean over stretches of the text. */
+/** Average over rows of two records; null without any. margin: of the 95 % interval of delta, over stretches of the text. */
 function stretchMean(name, a, b, rows) {
   if (!rows.length) return null;
   const total = rows.reduce((sum, i) => sum + a.characters[i], 0);
@@ -154,16 +149,31 @@ function stretchMean(name, a, b, rows) {
   for (const i of rows) deviations.set(a.stretch[i], (deviations.get(a.stretch[i]) ?? 0) + a.characters[i] * (a.bits[i] - b.bits[i] - delta));
   const n = deviations.size;
   const squares = [...deviations.values()].reduce((sum, value) => sum + value ** 2, 0);
-  return { name, characters: total, ...means, delta, error: n > 1 ? Math.sqrt((n / (n - 1)) * squares) / total : null };
+  return { name, characters: total, ...means, delta, margin: studentMargin(Math.sqrt((n / Math.max(1, n - 1)) * squares) / total, n) };
+}
+
+/** As student_margin in charrnn/bootstrap.py. */
+function studentMargin(error, samples) {
+  if (samples < MIN_STRETCHES) return null;
+  const [z, n] = [NORMAL_QUANTILE, samples - 1];
+  const corrections = [
+    (z ** 3 + z) / 4,
+    (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96,
+    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384,
+    (79 * z ** 9 + 776 * z ** 7 + 1482 * z ** 5 - 1920 * z ** 3 - 945 * z) / 92160,
+  ];
+  return error * corrections.reduce((sum, part, i) => sum + part / n ** (i + 1), z);
 }
 
 // ------------------------------------------------------------------ words and tables
 
 const sentences = (...parts) => parts.filter(Boolean).join(" ");
 
-function describeMean({ delta, error, characters }, digits, origin) {
-  const over = characters === 1 ? "1 character" : `${grouped(characters)} characters`;
-  return `Δ = ${signed(delta, digits)}${error ? ` ± ${error.toFixed(digits)}` : ""} bits a character, over ${over} of ${origin}`;
+const signedWithMargin = ({ delta, margin }, digits = 3) => signed(delta, digits) + (margin === null ? "" : ` ± ${margin.toFixed(digits)}`);
+
+function describeMean(group, digits, origin) {
+  const over = group.characters === 1 ? "1 character" : `${grouped(group.characters)} characters`;
+  return `Δ = ${signedWithMargin(group, digits)} bits a character, over ${over} of ${origin}`;
 }
 
 /** Describe the mean on a text; authors: which of A and B generated any of it. */
@@ -179,19 +189,18 @@ function describeSaved([whole, ...groups]) {
   if (!whole) return "";
   const share = ({ characters, delta }) => Math.abs(characters * delta);
   const most = groups.reduce((best, group) => (share(group) > share(best) ? group : best));
-  const error = whole.error ? ` ± ${whole.error.toFixed(3)}` : "";
-  const mean = `On all ${grouped(whole.characters)} held-out characters Δ = ${signed(whole.delta)}${error}`;
-  return `${mean}; most of it comes from the kind “${most.name}” (${signed(most.delta)}).`;
+  const mean = `On all ${grouped(whole.characters)} held-out characters Δ = ${signedWithMargin(whole)} (95 %)`;
+  return `${mean}; most of it comes from the kind “${most.name}” (${signedWithMargin(most)}).`;
 }
 
 /** Tabulate the groups, as Table.to_json does. */
 function differenceTable(caption, names, groups) {
   const number = (value, text) => (value === null ? { text: "–" } : { text: text ?? value.toFixed(3), value });
-  const rows = groups.map(({ name, characters, a, b, delta, error }) => {
+  const rows = groups.map(({ name, characters, a, b, delta, margin }) => {
     const change = number(delta, (delta < 0 ? "" : "+") + delta.toFixed(3));
-    return { quiet: false, cells: [{ text: name }, number(characters, grouped(characters)), number(a), number(b), change, number(error)] };
+    return { quiet: false, cells: [{ text: name }, number(characters, grouped(characters)), number(a), number(b), change, number(margin)] };
   });
-  const titles = ["characters", "how many", ...names.map((name) => `${name}, bits`), "Δ, bits", "standard error"];
+  const titles = ["characters", "how many", ...names.map((name) => `${name}, bits`), "Δ, bits", "95 %: ±"];
   const columns = titles.map((title, i) => ({ title, numeric: rows.some(({ cells }) => cells[i].value !== undefined) }));
   return { caption, columns, rows, sortable: false, sorted: null };
 }

@@ -8,10 +8,15 @@ from charrnn.ui.components.table.table import Cell, Table, number
 
 
 def describe_mean(whole: GroupMean, digits: int, origin: str) -> str:
-    """Format the mean Δ bits over a text, with its standard error if there is one."""
+    """Format the mean Δ bits over a text, with its 95 % interval if there is one."""
     over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
-    error = f" ± {whole.error_bits:.{digits}f}" if whole.error_bits else ""
-    return f"Δ = {signed(whole.delta_bits, digits)}{error} bits a character, over {over} of {origin}"
+    return f"Δ = {signed_with_margin(whole, digits)} bits a character, over {over} of {origin}"
+
+
+def signed_with_margin(group: GroupMean, digits: int = 3) -> str:
+    """Format a mean Δ with the margin of its 95 % interval, if there is one."""
+    margin = "" if group.margin_bits is None else f" ± {group.margin_bits:.{digits}f}"
+    return f"{signed(group.delta_bits, digits)}{margin}"
 
 
 def difference_table(caption: str, names: tuple[str, str], groups: Iterable[tuple[str, GroupMean]]) -> Table:
@@ -23,9 +28,9 @@ def difference_table(caption: str, names: tuple[str, str], groups: Iterable[tupl
             number(group.a_bits),
             number(group.b_bits),
             number(group.delta_bits, "{:+.3f}"),
-            number(group.error_bits),
+            number(group.margin_bits),
         ]
         for name, group in groups
     ]
-    titles = ("characters", "how many", *(f"{name}, bits" for name in names), "Δ, bits", "standard error")
+    titles = ("characters", "how many", *(f"{name}, bits" for name in names), "Δ, bits", "95 %: ±")
     return Table(caption, titles, rows, sortable=False)
