@@ -90,6 +90,11 @@ class AnalysisRecord:
             raise RecordError(f"{table} has {len(values)} rows: {min_rows} to {MAX_ROWS} are needed")
         return [_in_range(f"{table}, {column}", value, low, high) for value in values]
 
+    def numbers_or_none(self, table: str, column: str, low: float, high: float) -> list[float | None]:
+        """Return a column of numbers in a range and nulls. Raises RecordError otherwise."""
+        values = self._column(table, column)
+        return [None if value is None else _in_range(f"{table}, {column}", value, low, high) for value in values]
+
     def texts(self, table: str, column: str) -> list[str]:
         """Return a text column. Raises RecordError otherwise."""
         return [_as_text(f"{table}, {column}", value) for value in self._column(table, column)]

@@ -65,6 +65,7 @@ def test_memory_section_matches_context_use(tmp_path, run_analyse):
 
 def test_units_section_matches_single_pass(tmp_path, run_analyse, monkeypatch):
     monkeypatch.setattr(analyse, "UNTRAINED_UNITS", 20)
+    monkeypatch.setattr(analyse, "CHANCE_NETWORKS", 3)
     folder = write_checkpoint(tmp_path / "one")
     run_analyse(folder, "--sections", "units")
     stored = leaderboards_from_record(sections(folder)["units"])
@@ -73,14 +74,15 @@ def test_units_section_matches_single_pass(tmp_path, run_analyse, monkeypatch):
     targets, ids = ConceptTargets.of(text), trained.vocab.encode(text)
     networks = -(-20 // trained.info.hidden_dim)
     scores = score(targets, all_activations(trained.model.decoder(), ids, "h"))
-    initial = [
-        untrained(trained.info.config, len(trained.vocab), trained.info.recipe, seed) for seed in range(networks)
-    ]
-    baseline = Baseline.of([score(targets, all_activations(model.decoder(), ids, "h")) for model in initial])
+    config, recipe, size = trained.info.config, trained.info.recipe, len(trained.vocab)
+    initial = [untrained(config, size, recipe, seed) for seed in range(networks + 3)]
+    of_initial = [score(targets, all_activations(model.decoder(), ids, "h")) for model in initial]
+    baseline = Baseline.of(of_initial[:networks], of_initial[networks:])
     board = stored.boards["h"]
+    assert board.chance == pytest.approx(baseline.chance, rel=1e-5)
     assert stored.characters == len(text) and board.untrained_units == networks * trained.info.hidden_dim
     for best, expected in zip(board.best, best_units(targets, scores, baseline), strict=True):
-        assert best[:3] == expected[:3] and best[3:] == pytest.approx(expected[3:], rel=1e-5, abs=1e-6)
+        assert best[:3] == expected[:3] and best[3:7] == pytest.approx(expected[3:7], rel=1e-5, abs=1e-6)
     assert board.named == sum(name is not None for name in unit_names(targets, scores, baseline))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from charrnn.analysis_record import AnalysisRecord
+from charrnn.bootstrap import Interval
 from charrnn.checkpoint import load, write_analyses
 from charrnn.neurons import (
     BANK,
@@ -83,7 +84,8 @@ def test_leaderboard_matches_plain_loop(units: Units, trained: Path):
         assert (margin > 0) == row.found
     named = sum(name is not None for name in unit_names(targets, scores, baseline))
     found = f"{sum(row.found for row in best)} of {len(best)} concepts have a unit of the update gate z"
-    assert last["words"].startswith(f"{found}; {named} of 16 units")
+    chance = f"by chance {baseline.chance:.1f} (an untrained network's best units)"
+    assert last["words"].startswith(f"{found}, {chance}; {named} of 16 units")
     assert "Measured on 1,500 characters of the text you typed or pasted, against 128 untrained" in last["words"]
 
 
@@ -127,13 +129,16 @@ def sample_board() -> Leaderboard:
 
 
 def test_leaderboards_round_trip():
-    boards = [sample_board(), Leaderboard("c", (), 16, 0, 0.5, 2048, ("digit",))]
+    with_interval = BestUnit("vowel", 3, -1, 0.9, 0.8125, 0.75, 1.25, Interval(0.75, 0.875))
+    boards = [sample_board(), Leaderboard("c", (with_interval,), 16, 0, 0.5, 2048, ("digit",), chance=2.5)]
     back = leaderboards_from_record(leaderboard_record(boards, TEXT))
     assert back.characters == len(TEXT) and list(back.boards.values()) == boards and list(back.boards) == ["h", "c"]
     targets = ConceptTargets.of(TEXT, [CONCEPTS["vowel"], CONCEPTS["newline"]])
     baseline = back.baseline("h", targets)
     assert baseline is not None and baseline.percentile.tolist() == [0.75, 0.984375]
     assert (baseline.margin, baseline.units) == (1 / 32, 2048)
+    of_c = back.baseline("c", ConceptTargets.of(TEXT, [CONCEPTS["vowel"]]))
+    assert of_c is not None and of_c.chance == 2.5
     assert back.baseline("c", targets) is None and back.baseline("z", targets) is None
     assert back.baseline("h", ConceptTargets.of(TEXT[1:], [CONCEPTS["vowel"], CONCEPTS["newline"]])) is None
 
@@ -151,6 +156,15 @@ def test_stored_leaderboard_is_for_last_step(tmp_path: Path, units: Units, train
     assert len(messages(leaderboard, own, "rnn", text=OWN)) > 2
     write_analyses(info.folder, info.sha256, {"units": AnalysisRecord({"characters_read": -1})})
     assert len(messages(leaderboard, Units(Store(tmp_path)), "rnn")) > 2
+
+
+def test_older_leaderboards_have_no_intervals():
+    """Records of earlier versions have no columns for them."""
+    record = leaderboard_record([sample_board()], TEXT)
+    tables = {name: dict(table) for name, table in record.tables.items()}
+    for table, column in (("best", "low"), ("best", "high"), ("views", "chance")):
+        del tables[table][column]
+    assert leaderboards_from_record(AnalysisRecord(record.facts, tables)).boards["h"] == sample_board()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from charrnn.bootstrap import resample_counts
 from charrnn.model import CharRNN
 from charrnn.neurons import (
     BANK,
@@ -21,7 +22,15 @@ from charrnn.neurons import (
     top_spans,
     unit_names,
 )
-from charrnn.neurons.metrics import least_squares, r_squared, rank_order, roc_auc
+from charrnn.neurons.metrics import (
+    least_squares,
+    r_squared,
+    rank_order,
+    resampled_auc,
+    resampled_r_squared,
+    roc_auc,
+)
+from charrnn.neurons.scoring import with_intervals
 from charrnn.training import untrained
 from charrnn.vocab import Vocab
 from tests.trained_checkpoints import TEXT
@@ -158,6 +167,49 @@ def test_baseline_passes_two_percent_of_own_units():
     assert baseline.units == 2000
     np.testing.assert_allclose((together > baseline.percentile[:, None]).mean(axis=1), 0.01, atol=1e-3)
     assert (together > baseline.to_beat[:, None]).any(axis=0).mean() == pytest.approx(0.02, abs=1e-3)
+
+
+def test_chance_counts_the_concepts_of_untrained_networks():
+    """The best units of a network, chosen on the first half, against the baseline of other networks."""
+    rng = np.random.default_rng(0)
+    scores = [Scores(rng.random((6, 30)), rng.random((6, 30)), np.ones((6, 30))) for _ in range(4)]
+    found = []
+    for i, own in enumerate(scores):
+        baseline = Baseline.of(scores[:i] + scores[i + 1 :])
+        best = own.train.argmax(axis=1)
+        found.append(sum(own.held_out[c, u] > baseline.to_beat[c] for c, u in enumerate(best)))
+    assert Baseline.of(scores).chance == np.mean(found)
+    left_out, baseline = found[3], Baseline.of(scores[:3], scores[3:])
+    assert baseline.chance == left_out and baseline.margin == Baseline.of(scores[:3]).margin
+    assert Baseline.of(scores[:1]).chance is None
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_resampled_scores_are_those_of_repeated_characters(direction: int):
+    rng = np.random.default_rng(4)
+    values, labels, y = rng.integers(-4, 5, 80) * 0.5, rng.random(80) < 0.3, rng.standard_normal(80)
+    counts = resample_counts(80, 4, resamples=30)
+    assert counts is not None
+    auc = resampled_auc(direction * values, labels, counts)
+    r2 = resampled_r_squared(y, 0.25 + 2 * values, counts)
+    for row, got_auc, got_r2 in zip(counts.astype(int), auc, r2, strict=True):
+        x, label, target = (np.repeat(part, row) for part in (values, labels, y))
+        expected = roc_auc(rank_order(x[:, None]), label[:, None]).item()
+        assert got_auc == pytest.approx(expected if direction > 0 else 1 - expected, abs=1e-12)
+        line = np.array([[2.0]]), np.array([[0.25]])
+        assert got_r2 == pytest.approx(r_squared(x[:, None], target[:, None], *line).item(), abs=1e-9)
+    assert np.isnan(resampled_auc(values, np.zeros(80, bool), counts)).all()
+
+
+def test_intervals_contain_held_out_scores():
+    text = quoting(6000, 0)
+    targets = ConceptTargets.of(text)
+    activations = np.random.default_rng(1).standard_normal((6000, 3)) + targets.labels[:, :1]
+    best = best_units(targets, score(targets, activations), Baseline.of([score(targets, activations)]))
+    for before, after in zip(best, with_intervals(targets, activations, best), strict=True):
+        assert after.interval is not None and after._replace(interval=None) == before
+        assert after.interval.low < after.held_out < after.interval.high
+    assert with_intervals(ConceptTargets.of(text[:4000]), activations[:4000], best)[0].interval is None
 
 
 def planted(vocab: Vocab, seed: int) -> CharRNN:

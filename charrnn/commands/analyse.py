@@ -17,8 +17,9 @@ gradient  gradient norm by lag at 4,096 positions, relative to lag 0, see `charr
         the last lag); of a recurrent network the first Lyapunov exponent on the first exponent_characters, its standard
         error and 95 % interval, and the slope of the geometric mean at large lags, in nats a character
 units   scores of units against concepts, see `charrnn.neurons`, on the first 10,000 characters: for each activation
-        (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on the second, and
-        the 99th percentile of untrained units
+        (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on the second with
+        its 95 % interval, the 99th percentile of untrained units, and chance: how many concepts have a unit in 16
+        more untrained networks, on average
 bits    bits of surprise by kind of character, in each of 32 stretches of the text, see `charrnn.surprisal`
 
 Exit code 2 if a checkpoint, or a section of one, could not be analysed; the others are.
@@ -48,6 +49,7 @@ from charrnn.training import untrained
 
 UNITS_READ = 10_000  # characters: the page's default text
 UNTRAINED_UNITS = 2048
+CHANCE_NETWORKS = 16  # more untrained networks, which give the number of concepts found by chance
 GRADIENT_POSITIONS = 4096  # spread over the whole text
 EXPONENT_CHARS = 16_384  # read for the Lyapunov exponent
 
@@ -83,10 +85,13 @@ def gradient(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
 def units(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     """Score the units against concepts and untrained networks."""
     info, ids = trained.info, corpus.val_ids[:UNITS_READ].tolist()
-    networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))
-    untrained_models = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
+    networks = -(-UNTRAINED_UNITS // info.hidden_dim)
+    baseline, others = (
+        (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in seeds)
+        for seeds in (range(networks), range(networks, networks + CHANCE_NETWORKS))
+    )
     text = info.vocab.decode(ids)
-    return leaderboard_record(leaderboards(trained.model, untrained_models, ConceptTargets.of(text), ids), text)
+    return leaderboard_record(leaderboards(trained.model, baseline, ConceptTargets.of(text), ids, others), text)
 
 
 ANALYSES: dict[str, Analysis] = {"gradient": gradient, "memory": memory, "bits": bits, "units": units}

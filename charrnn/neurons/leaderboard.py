@@ -1,17 +1,28 @@
 """Leaderboards: the best unit per concept, and their stored form."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from charrnn.analysis_record import AnalysisRecord, RecordError
+from charrnn.bootstrap import Interval
 from charrnn.neurons.activations import iter_activations
-from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, score, unit_names
+from charrnn.neurons.scoring import (
+    Baseline,
+    BestUnit,
+    ConceptTargets,
+    Scores,
+    best_units,
+    score,
+    unit_names,
+    with_intervals,
+)
 from charrnn.registry import Network
 
 MAX_UNITS, MAX_NAME_CHARS = 4096, 40
+STORED = ("concept", "unit", "direction", "train", "held_out", "percentile")  # fields of the best units
 
 
 @dataclass(frozen=True)
@@ -25,36 +36,47 @@ class Leaderboard:
     margin: float
     untrained_units: int
     rare: tuple[str, ...]  # concepts that occur too rarely in the text
+    chance: float | None = None  # number of concepts that an untrained network finds, on average; None: not measured
 
     @classmethod
     def of(cls, view: str, targets: ConceptTargets, scores: Scores, baseline: Baseline) -> "Leaderboard":
         named = [name for name in unit_names(targets, scores, baseline) if name is not None]
         best = tuple(best_units(targets, scores, baseline))
         units = scores.train.shape[1]
-        return cls(view, best, units, len(named), baseline.margin, baseline.units, targets.rare)
+        return cls(view, best, units, len(named), baseline.margin, baseline.units, targets.rare, baseline.chance)
 
 
 def leaderboards(
-    model: Network, untrained: Iterable[Network], targets: ConceptTargets, ids: Sequence[int]
+    model: Network,
+    untrained: Iterable[Network],
+    targets: ConceptTargets,
+    ids: Sequence[int],
+    others: Iterable[Network] = (),
 ) -> list[Leaderboard]:
     """
     Compute a leaderboard per view, relative to untrained networks.
 
-    ids: of the text that the targets were evaluated on.
+    ids: of the text that the targets were evaluated on. others: more untrained networks, which give the number of
+    concepts found by chance.
     """
-    trained = _all_scores(model, targets, ids)
-    baselines = [_all_scores(network, targets, ids) for network in untrained]
-    return [
-        Leaderboard.of(view, targets, scores, Baseline.of([scores_of[view] for scores_of in baselines]))
-        for view, scores in trained.items()
+    scores = [
+        [{view: score(targets, values) for view, values in _all_activations(network, ids)} for network in networks]
+        for networks in (untrained, others)
     ]
+    boards = []
+    for view, activations in _all_activations(model, ids):
+        baseline = Baseline.of(*([scores_of[view] for scores_of in networks] for networks in scores))
+        board = Leaderboard.of(view, targets, score(targets, activations), baseline)
+        boards.append(replace(board, best=tuple(with_intervals(targets, activations, board.best))))
+    return boards
 
 
-def _all_scores(model: Network, targets: ConceptTargets, ids: Sequence[int]) -> dict[str, Scores]:
+def _all_activations(model: Network, ids: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the activations (N, U) of each view."""
     decoder = model.decoder()
     views = tuple(decoder.read(ids[:1]).activations)
     chunks = list(iter_activations(decoder, ids, views))
-    return {view: score(targets, np.concatenate([chunk[view] for chunk in chunks])) for view in views}
+    yield from ((view, np.concatenate([chunk[view] for chunk in chunks])) for view in views)
 
 
 def sha256_of(text: str) -> str:
@@ -70,11 +92,12 @@ def leaderboard_record(boards: Sequence[Leaderboard], text: str) -> AnalysisReco
         {
             "views": {
                 name: [getattr(board, name) for board in boards]
-                for name in ("view", "units", "named", "margin", "untrained_units")
+                for name in ("view", "units", "named", "margin", "untrained_units", "chance")
             },
             "best": {
                 "view": [view for view, _ in rows],
-                **{name: [getattr(best, name) for _, best in rows] for name in BestUnit._fields[:-1]},  # not to_beat
+                **{name: [getattr(best, name) for _, best in rows] for name in STORED},
+                **{end: [best.interval and getattr(best.interval, end) for _, best in rows] for end in ("low", "high")},
             },
             "rare": {"concept": list(boards[0].rare) if boards else []},
         },
@@ -96,39 +119,53 @@ class CachedBoard:
             return None
         if tuple(best.concept for best in board.best) != targets.names:
             return None
-        return Baseline(np.array([best.percentile for best in board.best]), board.margin, board.untrained_units)
+        percentiles = np.array([best.percentile for best in board.best])
+        return Baseline(percentiles, board.margin, board.untrained_units, board.chance)
 
 
 def leaderboards_from_record(record: AnalysisRecord) -> CachedBoard:
     """Restore leaderboards from their record. Raises RecordError for invalid values."""
     rare = tuple(_names(record, "rare", "concept"))
+    names = _names(record, "views", "view")
     boards = {}
     for view, *facts in zip(
-        _names(record, "views", "view"),
+        names,
         record.numbers("views", "units", 1, MAX_UNITS),
         record.numbers("views", "named", 0, MAX_UNITS),
         record.numbers("views", "margin", 0, 1e9),
         record.numbers("views", "untrained_units", 1, 1e9),
+        _numbers_or_none(record, "views", "chance", len(names), 0),
         strict=True,
     ):
-        units, named, margin, untrained = facts
-        boards[view] = Leaderboard(view, (), int(units), int(named), margin, int(untrained), rare)
+        units, named, margin, untrained, chance = facts
+        boards[view] = Leaderboard(view, (), int(units), int(named), margin, int(untrained), rare, chance)
+    concepts = _names(record, "best", "concept")
     rows = zip(
         _names(record, "best", "view"),
-        _names(record, "best", "concept"),
+        concepts,
         record.numbers("best", "unit", 0, MAX_UNITS - 1),
         record.numbers("best", "direction", -1, 1),
         *(record.numbers("best", column, -1e9, 1) for column in ("train", "held_out", "percentile")),
+        *(_numbers_or_none(record, "best", column, len(concepts), -1e9) for column in ("low", "high")),
         strict=True,
     )
-    for view, concept, unit, direction, train, held_out, percentile in rows:
+    for view, concept, unit, direction, train, held_out, percentile, low, high in rows:
         board = boards.get(view)
         if board is None or unit >= board.units:
             raise RecordError(f"there is no unit {unit:g} of {view}: give a unit of a view in the table views")
         sign = 1 if direction >= 0 else -1
-        best = BestUnit(concept, int(unit), sign, train, held_out, percentile, percentile + board.margin)
+        interval = None if low is None or high is None else Interval(low, high)
+        to_beat = percentile + board.margin
+        best = BestUnit(concept, int(unit), sign, train, held_out, percentile, to_beat, interval)
         boards[view] = replace(board, best=(*board.best, best))
     return CachedBoard(boards, int(record.number("characters_read", 1, 1e9)), record.text("text_sha256"))
+
+
+def _numbers_or_none(record: AnalysisRecord, table: str, column: str, rows: int, low: float) -> list[float | None]:
+    """Return a column of numbers and nulls; nulls for a record without it. Raises RecordError."""
+    if column not in record.tables.get(table, {}):
+        return [None] * rows
+    return record.numbers_or_none(table, column, low, 1e9)
 
 
 def _names(record: AnalysisRecord, table: str, column: str) -> list[str]:

@@ -34,6 +34,29 @@ def roc_auc(ranks: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return wins / (positives * (len(labels) - positives))
 
 
+def resampled_auc(values: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """
+    Return the AUC of a unit for a label in each resample, (R,); NaN without characters of both kinds.
+
+    values (N,), labels bool (N,), counts (R, N): how often each character was drawn.
+    """
+    order = values.argsort()
+    ascending, drawn = values[order], counts[:, order]
+    first, last = (np.searchsorted(ascending, ascending, side) for side in ("left", "right"))  # of each tie
+    others = np.concatenate([np.zeros((len(counts), 1)), (drawn * ~labels[order]).cumsum(axis=1)], axis=1)  # (R, N + 1)
+    positives = drawn * labels[order]
+    wins = (positives * (others[:, first] + others[:, last]) / 2).sum(axis=1)
+    pairs = positives.sum(axis=1) * others[:, -1]
+    return np.divide(wins, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
+
+
+def resampled_r_squared(y: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return R² of given predictions of y in each resample: (N,), (N,), counts (R, N) -> (R,)."""
+    size = counts.sum(axis=1)
+    total = counts @ y**2 - (counts @ y) ** 2 / size
+    return 1 - np.divide(counts @ (y - predicted) ** 2, total, out=np.full(len(size), np.nan), where=total > 0)
+
+
 def least_squares(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     Return slope and intercept of each value on each unit, (C, U) each.

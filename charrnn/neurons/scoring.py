@@ -6,18 +6,27 @@ from a letter, so a score only counts if it exceeds what untrained units of the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.bootstrap import Interval, percentile_interval, resample_counts
 from charrnn.neurons.concepts import BANK, Concept
-from charrnn.neurons.metrics import least_squares, r_squared, rank_order, roc_auc
+from charrnn.neurons.metrics import (
+    least_squares,
+    r_squared,
+    rank_order,
+    resampled_auc,
+    resampled_r_squared,
+    roc_auc,
+)
 
 MIN_SAMPLES = 10  # characters with and without a label, in each half
 PERCENTILE = 99  # of the untrained units' scores: the baseline of a concept
 UNNAMED_PERCENT = 98  # of untrained units must get no name
 MIN_CHARS = 400  # characters
+BLOCK_CHARS = 128  # drawn together for the intervals: most concepts are stretches of text
 
 
 @dataclass(frozen=True)
@@ -93,15 +102,32 @@ class Baseline:
 
     With two dozen concepts one untrained unit in six would exceed a percentile by chance. A name therefore also
     requires a margin, equal for all concepts, chosen so that 98 % of untrained units get no name.
+
+    chance: number of concepts that an untrained network finds on average by the same protocol: its best units, chosen
+    on the first half, against this baseline. None if not measured.
     """
 
     percentile: np.ndarray
     margin: float
     units: int
+    chance: float | None = None
 
     @classmethod
-    def of(cls, untrained: Sequence[Scores]) -> "Baseline":
-        """Compute the baseline from untrained networks of one architecture on one text."""
+    def of(cls, untrained: Sequence[Scores], others: Sequence[Scores] = ()) -> "Baseline":
+        """
+        Compute the baseline from untrained networks of one architecture on one text.
+
+        others: more of them, which give the chance. Without any it comes from leaving one network out of the baseline
+        at a time, which is less exact.
+        """
+        baseline = cls._of(untrained)
+        pairs = [(scores, baseline) for scores in others]
+        if not others and len(untrained) > 1:
+            pairs = [(untrained[i], cls._of([*untrained[:i], *untrained[i + 1 :]])) for i in range(len(untrained))]
+        return replace(baseline, chance=float(np.mean([found_count(*pair) for pair in pairs])) if pairs else None)
+
+    @classmethod
+    def _of(cls, untrained: Sequence[Scores]) -> "Baseline":
         scores = np.concatenate([scores.held_out for scores in untrained], axis=1)  # (C, U)
         percentile = np.maximum(np.percentile(scores, PERCENTILE, axis=1), 0)  # at least 0: R² can be negative
         excess = (scores - percentile[:, None]).max(axis=0, initial=0)
@@ -123,6 +149,13 @@ class BestUnit(NamedTuple):
     held_out: float
     percentile: float  # of untrained units
     to_beat: float
+    interval: Interval | None = None  # of held_out, by bootstrap over blocks of the second half
+
+    @property
+    def held_out_text(self) -> str:
+        """Format the held-out score with its interval."""
+        ends = [self.interval.describe(lambda end: f"{end:.3f}")] if self.interval else []
+        return " ".join([f"{self.held_out:.3f}", *ends])
 
     @property
     def found(self) -> bool:
@@ -140,6 +173,32 @@ def best_units(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> l
         percentile, to_beat = float(baseline.percentile[c]), float(baseline.to_beat[c])
         best.append(BestUnit(concept, u, int(direction), train, held_out, percentile, to_beat))
     return best
+
+
+def found_count(scores: Scores, baseline: Baseline) -> int:
+    """Count the concepts whose best unit on the first half exceeds the baseline on the second."""
+    best = scores.train.argmax(axis=1)[:, None]
+    return int((np.take_along_axis(scores.held_out, best, axis=1)[:, 0] > baseline.to_beat).sum())
+
+
+def with_intervals(targets: ConceptTargets, activations: np.ndarray, best: Sequence[BestUnit]) -> list[BestUnit]:
+    """Add the interval of each held-out score: activations (N, U) on the text of the targets."""
+    half = len(targets.text) // 2
+    first, second = _halves(half)
+    counts = resample_counts(len(targets.text) - half, BLOCK_CHARS)
+    if counts is None:
+        return list(best)
+    found = []
+    for c, unit in enumerate(best):
+        x = activations[:, unit.unit].astype(float)
+        if c < targets.labels.shape[1]:
+            scores = resampled_auc(x[second] * unit.direction, targets.labels[second, c], counts)
+        else:
+            y = targets.values[:, c - targets.labels.shape[1]]
+            slope, intercept = least_squares(x[first, None], y[first, None])
+            scores = resampled_r_squared(y[second], intercept.item() + slope.item() * x[second], counts)
+        found.append(unit._replace(interval=percentile_interval(scores[np.isfinite(scores)])))
+    return found
 
 
 def unit_names(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> list[str | None]:

@@ -146,15 +146,16 @@ def with_pattern(request: BoardRequest, board: Leaderboard, words: str, pattern:
 def describe_verdict(best: BestUnit) -> str:
     """Describe a concept's best unit, as a sentence without its period."""
     unit = f"unit {best.unit}" if best.found else "no unit"
-    return f"{unit} stands for it (held-out {best.held_out:.3f} against {best.to_beat:.3f} to beat)"
+    return f"{unit} stands for it (held-out {best.held_out_text} against {best.to_beat:.3f} to beat)"
 
 
 def describe_board(board: Leaderboard, source: str) -> str:
     """Describe a leaderboard: number of concepts found, and the text."""
     found = sum(best.found for best in board.best)
     rare = f" Too rare in this text: {', '.join(board.rare)}." if board.rare else ""
+    chance = "" if board.chance is None else f", by chance {board.chance:.1f} (an untrained network's best units)"
     return (
-        f"{found} of {len(board.best)} concepts have a unit of the {view_title(board.view)}; "
+        f"{found} of {len(board.best)} concepts have a unit of the {view_title(board.view)}{chance}; "
         f"{board.named} of {board.units} units bear a name. "
         f"Measured on {source}, against {board.untrained_units:,} untrained units.{rare}"
     )
@@ -172,7 +173,7 @@ def table(board: Leaderboard, pattern: str = "") -> Table:
             Cell("", best.unit, go=(link,)),
             Cell("+" if best.direction > 0 else "−"),
             number(best.train),
-            number(best.held_out),
+            Cell(best.held_out_text, best.held_out),
             number(best.percentile),
             number(best.to_beat) if best.to_beat < 1 else Cell("> 1", best.to_beat),
             Cell(f"found, +{margin:.3f}" if best.found else "none found", margin),
@@ -180,7 +181,7 @@ def table(board: Leaderboard, pattern: str = "") -> Table:
 
     rows = sorted(board.best, key=lambda best: (best.concept != PATTERN, not best.found, best.to_beat - best.held_out))
     caption = (
-        f"The best unit of the {view_title(board.view)} for each concept: AUC, of positions and of the line R². "
-        "Sign −: the less the unit says, the more of the concept."
+        f"The best unit of the {view_title(board.view)} for each concept: AUC, of positions and of the line R²; in "
+        "brackets the 95 % interval. Sign −: the less the unit says, the more of the concept."
     )
     return Table(caption, TITLES, [row(best) for best in rows], [i for i, best in enumerate(rows) if not best.found])

@@ -100,7 +100,7 @@ def describe_concepts(loaded: LoadedModel, view_name: str, unit: int) -> str:
     listed: list[BestUnit] = [best for best in board.best if best.unit == unit and best.found] if board else []
     if not listed:
         return ""
-    return f"It is the best unit for {', '.join(f'{best.concept} ({best.held_out:.3f} held out)' for best in listed)}."
+    return f"It is the best unit for {', '.join(f'{best.concept} ({best.held_out_text} held out)' for best in listed)}."
 
 
 def figure(values: np.ndarray, limits: tuple[float, float] | None, width: int) -> dict[str, Any]:
