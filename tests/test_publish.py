@@ -371,6 +371,19 @@ def test_card_names_versions_and_curve_points(folder):
             assert [float(each) for each in bits] == pytest.approx(expected, abs=1e-4)
 
 
+def test_card_states_stored_reach_with_intervals():
+    info = checkpoint.describe(ROOT / "checkpoints/gru")
+    card = hub.checkpoint_card(info, "me/tiny")
+    facts = info.analyses.sections["gradient"].facts
+    low, high = facts["half_life_low"], facts["half_life_high"]
+    half_life = f"{facts['half_life_chars']:.1f} ({low:.1f} to {high:.1f}) characters, at 4,096 positions"
+    assert f"| half-life of the gradient, 95 % interval | {half_life} of the validation text |\n" in card
+    context = info.analyses.sections["memory"].facts["ecl_chars"]
+    assert f"| effective context at 0.01 nats, 95 % interval | {context} " in card
+    without = replace(info, analyses=replace(info.analyses, sections={}))
+    assert "half-life" not in hub.checkpoint_card(without, "me/tiny")
+
+
 def test_collection_card_lists_every_checkpoint():
     infos, _ = checkpoint.list_checkpoints(ROOT / "checkpoints")
     card = card_of.collection_card(infos, "me/lab")

@@ -252,12 +252,13 @@ def test_replacement_kl_matches_definition(cell, monkeypatch):
     assert (kl > 0).all()
 
 
-def test_reach_row_matches_gradient_flow(measure, folder):
+def test_reach_row_matches_replaced_characters(measure, folder):
     (row,) = rows = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)
     check_rows("reach", rows, 1)
-    flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
-    assert row["gradient_median"] == pytest.approx(flow.median[row["lags"]], rel=1e-5)
-    assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
+    windows, _ = model_experiments.contexts_of(CORPUS.val_ids, 110, 6)
+    model, rng = checkpoint.load(folder).model, torch.Generator().manual_seed(0)
+    expected = model_experiments.replaced_kl(model, windows, row["lags"], rng)
+    assert row["kl_mean_nats"] == pytest.approx([nats.mean().item() for nats in expected], rel=1e-5)
 
 
 def test_recurrent_scale_row_one_is_the_network(measure, folder):

@@ -2,13 +2,17 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 
 from huggingface_hub import EvalResult, ModelCardData
 
 from charrnn import __version__
+from charrnn.analysis_record import RecordError
 from charrnn.checkpoint import CheckpointInfo, load
+from charrnn.context_use import describe_length, memory_from_record
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256, title_of
+from charrnn.gradient_flow import flow_from_record
 from charrnn.metrics import Metrics, bits_per_char, perplexity
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.seeds import STREAMS
@@ -78,7 +82,7 @@ First 90 % of the text train, last 10 % validate, contiguous.
 | minutes of training | {"not recorded" if minutes is None else f"{minutes:.1f}"} |
 | versions it was trained with | {versions} |
 | sha256 of model.safetensors | `{info.sha256}` |
-
+{_reach(info)}
 {_command(info)}## What it writes
 
 {quoted(text)}
@@ -212,6 +216,21 @@ def _curve(history: Sequence[Metrics]) -> str:
     rows = [(point.step, bits_per_char(point.train_loss_nats), bits_per_char(point.val_loss_nats)) for point in points]
     head = "| step | training, bits per character | validation, `stream` |\n|---|---|---|\n"
     return head + "".join(f"| {step} | {train:.4f} | {val:.4f} |\n" for step, train, val in rows) + "\n"
+
+
+def _reach(info: CheckpointInfo) -> str:
+    """Format the stored half-life and effective context with their 95 % intervals; empty without them."""
+    rows, sections = "", info.analyses.sections
+    with suppress(KeyError, RecordError):
+        flow = flow_from_record(sections["gradient"])
+        at = f"{flow.positions:,} positions of the validation text"
+        rows += f"| half-life of the gradient, 95 % interval | {flow.describe_half_life()} characters, at {at} |\n"
+    with suppress(KeyError, RecordError):
+        context = memory_from_record(sections["memory"]).context
+        length = describe_length(context.ecl_chars, len(context.n), context.ecl_interval)
+        over = f"{context.predictions:,} predictions of the validation text"
+        rows += f"| effective context at 0.01 nats, 95 % interval | {length} characters, over {over} |\n"
+    return rows
 
 
 def _figures(loss_nats: float | None) -> str:

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
+from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
 from charrnn.study.load_records import Records
 from charrnn.text_tables import kl
@@ -183,24 +184,32 @@ def loop(records: Records) -> Verdict:
 
 def hundred_back(records: Records) -> Verdict:
     row, gpt = records.row("reach", model="rnn"), records.row("reach", model="minigpt")
-    lag = row["lags"].index(100)
+    lag, flow = row["lags"].index(100), _flow(records, "rnn")
     figure = (
         "another character 100 back moves the vanilla net's prediction by "
         f"{kl(row['kl_mean_nats'][lag])} nats, MiniGPT's by {kl(gpt['kl_mean_nats'][lag])}; the gradient that comes "
-        f"back from there is {row['gradient_median'][lag]:.0e} of what it was"
+        f"back from there is {flow.median[100]:.0e} of what it was"
     )
     return judged(row["kl_mean_nats"][lag] < 0.01, figure)
 
 
 def fifty_steps(records: Records) -> Verdict:
-    rows = {name: records.row("reach", model=name) for name in ("rnn", "lstm")}
+    flows = {name: _flow(records, name) for name in ("rnn", "lstm")}
     figure = "; ".join(
-        f"`{name}`: half of the gradient is gone after {row['half_life_chars']:.1f} characters, 99 % after "
-        + (f"{row['horizon_chars']:.0f}" if row["horizon_chars"] else "more than 128")
-        for name, row in rows.items()
+        f"`{name}`: half of the gradient is gone after {flow.describe_half_life()} characters, 99 % after "
+        f"{flow.describe_horizon()}"
+        for name, flow in flows.items()
     )
-    horizon = rows["rnn"]["horizon_chars"]
-    return judged(horizon is not None and 35 <= horizon <= 70, figure)
+    horizon = flows["rnn"].horizon_interval
+    figure += "; in brackets 95 % intervals"
+    if horizon is None or horizon.low < 35 <= horizon.high or horizon.low <= 70 < horizon.high:
+        return Verdict(OPEN, figure)
+    return judged(35 <= horizon.low and horizon.high <= 70, figure)
+
+
+def _flow(records: Records, name: str) -> GradientFlow:
+    (info,) = [info for info in records.bundled if info.name == name]
+    return flow_from_record(records.analysis(info, "gradient"))
 
 
 def temperature(records: Records) -> Verdict:

@@ -23,7 +23,7 @@ from charrnn import checkpoint
 from charrnn.chunked_logits import chunk_size, divergences_nats
 from charrnn.context_use import NEGLIGIBLE_NATS, random_replacements, smallest_sufficient_context
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
-from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov_exponents, scale_recurrent, spectra
+from charrnn.gradient_flow import HALF, first_crossing, gradient_flow, lyapunov_exponents, scale_recurrent, spectra
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.paths import CHECKPOINTS
@@ -154,7 +154,7 @@ def mean_and_error(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """Measure the effect of a distant character: gradient and replacement."""
+    """Measure the effect of replacing a distant character."""
     if options.context < max(LAGS):
         raise ValueError(f"context is {options.context}: give {max(LAGS)} characters or more")
     for model in load_checkpoints(options.checkpoints):
@@ -162,14 +162,10 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
         windows, _ = contexts_of(ids, options.context, options.positions)
         rng = torch.Generator().manual_seed(0)
         kl = replaced_kl(model.model, windows, LAGS, rng)  # each (P,)
-        flow = gradient_flow(model.model, ids[:GRADIENT_CHARS].tolist(), GRADIENT_LAGS, GRADIENT_POSITIONS)
         yield {
             "model": model.info.name,
             "positions": len(windows),
             "lags": LAGS,
-            "gradient_median": flow.median[list(LAGS)].tolist(),
-            "half_life_chars": flow.half_life_chars,
-            "horizon_chars": flow.horizon_chars,
             "kl_median_nats": [part.median().item() for part in kl],
             "kl_mean_nats": [part.mean().item() for part in kl],
             "kl_standard_error": [part.std().item() / len(part) ** 0.5 for part in kl],
@@ -229,8 +225,8 @@ def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
                 "model": name,
                 "g": g,
                 "half_life_chars": flow.half_life_chars,
-                "half_life_low": first_crossing(flow.low, 0.5),
-                "half_life_high": first_crossing(flow.high, 0.5),
+                "half_life_low": first_crossing(flow.low, HALF),
+                "half_life_high": first_crossing(flow.high, HALF),
                 "horizon_chars": flow.horizon_chars,
                 "exponent": float(first.exponents[0]),
                 "exponent_error": float(first.errors[0]),

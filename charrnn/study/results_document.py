@@ -5,8 +5,11 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from charrnn.checkpoint import CheckpointInfo
-from charrnn.context_use import memory_from_record
+from charrnn.analysis_record import AnalysisRecord
+from charrnn.bootstrap import interval_from_record, student_margin
+from charrnn.context_use import BATCH, describe_length, memory_from_record
+from charrnn.gradient_flow import flow_from_record
+from charrnn.gradient_flow.lyapunov import STRETCHES
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
 from charrnn.study.lab_sheet_claims import CLAIMS
@@ -240,33 +243,39 @@ def _run_rows(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
 
 def reach(records: Records) -> str:
     """Format gradient and influence of a character by distance."""
-    rows = records.rows("reach")
-    lags = rows[0]["lags"]
-    order = sorted(rows, key=lambda row: row["half_life_chars"] or 1e9)
-    exponents = {info.name: exponent(records, info) for info in records.bundled}
+    rows = {row["model"]: row for row in records.rows("reach")}
+    lags, positions = (next(iter(rows.values()))[name] for name in ("lags", "positions"))
+    found = {info.name: records.analysis(info, "gradient") for info in records.bundled}
+    flows = {name: flow_from_record(record) for name, record in found.items()}
+    order = sorted(flows, key=lambda name: flows[name].half_life_chars or math.inf)
     gradient = markdown_table(
         ["gradient, relative", "half-life", "1 % left", *map(str, lags), "slope 32–128", "exponent"],
         [
             [
-                f"`{row['model']}`",
-                *map(chars, (row["half_life_chars"], row["horizon_chars"])),
-                *(f"{value:.1e}" for value in row["gradient_median"]),
-                *exponents.get(row["model"], ("–", "–")),
+                f"`{name}`",
+                flows[name].describe_half_life(),
+                flows[name].describe_horizon(),
+                *(f"{flows[name].median[lag]:.1e}" for lag in lags),
+                *exponent(found[name]),
             ]
-            for row in order
+            for name in order
         ],
     )
     replaced = markdown_table(
         ["KL, nats", *map(str, lags)],
-        [[f"`{row['model']}`", *map(kl, row["kl_mean_nats"])] for row in order],
+        [[f"`{name}`", *map(kl, rows[name]["kl_mean_nats"])] for name in order if name in rows],
     )
+    counts = sorted({flow.positions for flow in flows.values()})
     return (
-        "The norm of the gradient of one loss k characters back, median over 512 positions of held-out text, relative "
-        "to k = 0; half-life and the horizon where 1 % is left, in characters. Slope of the geometric mean from k = 32 "
-        "to 128 and first Lyapunov exponent with its standard error, in nats a character: far enough back the slope is "
-        "the exponent, and where they differ, 128 characters are not enough. A Transformer has no exponent.\n\n"
+        "The norm of the gradient of one loss k characters back, median over "
+        f"{' or '.join(f'{count:,}' for count in counts)} positions of held-out text, relative to k = 0; half-life and "
+        "the horizon where 1 % is left, in characters, in brackets 95 % intervals by bootstrap over the positions. The "
+        "state is h, of an LSTM h and c together, so these lengths are of the joint norm. Slope of the geometric mean "
+        "from k = 32 to 128 and first Lyapunov exponent with its 95 % interval over 16 stretches of text, in nats a "
+        "character: far enough back the slope is the exponent, and where they differ, 128 characters are not enough. A "
+        "Transformer has no exponent.\n\n"
         f"{gradient}\n\nHow much the prediction changes when the character k back is another one: the mean over "
-        f"{rows[0]['positions']:,} positions, in float64.\n\n{replaced}"
+        f"{positions:,} positions, in float64.\n\n{replaced}"
     )
 
 
@@ -275,13 +284,13 @@ def chars(length: float | None) -> str:
     return "> 128" if length is None else f"{length:.1f}"
 
 
-def exponent(records: Records, info: CheckpointInfo) -> tuple[str, str]:
-    """Format the slope of a checkpoint's gradient and its first Lyapunov exponent."""
-    found = records.analysis(info, "gradient")
+def exponent(found: AnalysisRecord) -> tuple[str, str]:
+    """Format the slope of a gradient and the first Lyapunov exponent with its interval."""
     if "exponent" not in found.facts:
         return "–", "–"
-    error = found.number("exponent_error")
-    return f"{found.number('tail_slope'):+.4f}", f"{found.number('exponent'):+.4f} ± {error:.4f}"
+    interval = interval_from_record(found, "exponent")
+    ends = f" {interval.describe(lambda end: f'{end:+.4f}')}" if interval else ""
+    return f"{found.number('tail_slope'):+.4f}", f"{found.number('exponent'):+.4f}{ends}"
 
 
 def context_use(records: Records) -> str:
@@ -289,16 +298,24 @@ def context_use(records: Records) -> str:
     found = [(info.name, memory_from_record(records.analysis(info, "memory"))) for info in records.bundled]
     body = []
     for name, used in sorted(found, key=lambda pair: pair[1].context.ecl_chars):
-        context = used.context
-        lengths = (context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars, used.corruption.felt_chars)
-        excess = [f"{context.excess_nats[n - 1]:.3f} ± {context.excess_error[n - 1]:.3f}" for n in (1, 4, 16)]
-        body.append([f"`{name}`", *map(str, lengths), *excess, f"{context.loss_nats[-1]:.3f}"])
+        context, probe = used.context, used.corruption
+        longest = len(context.n)
+        lengths = [
+            describe_length(context.ecl_chars, longest, context.ecl_interval),
+            describe_length(context.ecl_share_chars, longest, context.ecl_share_interval),
+            describe_length(context.shuffled_ecl_chars, longest, context.shuffled_ecl_interval),
+            describe_length(probe.felt_chars, len(probe.k) - 1, probe.felt_interval),
+        ]
+        margin = student_margin(1, context.predictions // BATCH) or math.nan
+        excess = [f"{context.excess_nats[n - 1]:.3f} ± {margin * context.excess_error[n - 1]:.3f}" for n in (1, 4, 16)]
+        body.append([f"`{name}`", *lengths, *excess, f"{context.loss_nats[-1]:.3f}"])
     heads = ["network", "0.01 nats", "1 %", "shuffled", "influence", *(f"n = {n}" for n in (1, 4, 16))]
     used = found[0][1]
     return (
         f"The loss on the same {used.context.predictions:,} held-out characters with only the last n before them, "
-        f"above the loss with {len(used.context.n)} (last column), in nats, with its standard error; a network starts "
-        "from the state it was trained to start from. The effective context, in characters: the n from which on more "
+        f"above the loss with {len(used.context.n)} (last column), in nats, ± its 95 % interval; a network starts "
+        "from the state it was trained to start from. The effective context, in characters, in brackets 95 % intervals "
+        "by bootstrap: the n from which on more "
         "is worth at most 0.01 nats, or 1 % of the loss; `shuffled`: at 0.01 nats, where 128 characters in random "
         "order stand before the n. `influence`: for how many characters a replaced one changes predictions by more "
         f"than 0.01 nats (KL, median over {used.corruption.positions:,} positions).\n\n"
@@ -311,15 +328,17 @@ def recurrent_scale(records: Records) -> str:
     body = []
     for row in records.rows("recurrent_scale"):
         band = f"{chars(row['half_life_low'])} … {chars(row['half_life_high'])}"
+        margin = student_margin(row["exponent_error"], STRETCHES)
         lengths = [chars(row["half_life_chars"]), band, chars(row["horizon_chars"])]
         norm = "–" if row["sigma_max"] is None else f"{row['sigma_max']:.2f}"
-        measured = f"{row['exponent']:+.4f} ± {row['exponent_error']:.4f}"
+        measured = f"{row['exponent']:+.4f} ± {margin:.4f}"
         body.append([f"`{row['model']}`", f"{row['g']:.3g}", *lengths, measured, norm])
-    heads = ["network", "W_hh × g", "half-life", "10–90 %", "1 % left", "exponent", "σ_max"]
+    heads = ["network", "W_hh × g", "half-life", "of the 10th … 90th percentile", "1 % left", "exponent", "σ_max"]
     return (
-        "The trained networks with W_hh × g and nothing else changed, over the same 512 positions; the half-life with "
-        "its band over positions. Pascanu et al. 2013: with tanh the gradient must vanish where "
-        f"σ_max(W_hh) < 1, and can grow (exponent above 0) only where it is greater.\n\n{markdown_table(heads, body)}"
+        "The trained networks with W_hh × g and nothing else changed, at 512 positions of the first 16,384 held-out "
+        "characters; between the half-lives of the 10th and the 90th percentile of the norms; the exponent ± its 95 % "
+        "interval. Pascanu et al. 2013: with tanh the gradient must vanish where σ_max(W_hh) < 1, and can grow "
+        f"(exponent above 0) only where it is greater.\n\n{markdown_table(heads, body)}"
     )
 
 

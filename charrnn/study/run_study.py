@@ -30,9 +30,8 @@ relu      activation ("tanh" or "relu") learning_rate max_grad_norm seed · all 
           network after so many characters of held-out text
 no_grad   chars: written in one go · no_grad_ms without_ms: medians · times_slower: without / with ·
           no_grad_bytes_per_char without_bytes_per_char: by how much the process grows, for the longest text
-reach     model · positions · lags · gradient_median: by lag, relative to lag 0 · half_life_chars horizon_chars ·
-          kl_median_nats kl_mean_nats kl_standard_error: by lag, where the character so far back (1: the last one read)
-          is replaced
+reach     model · positions · lags · kl_median_nats kl_mean_nats kl_standard_error: by lag, where the character so far
+          back (1: the last one read) is replaced
 recurrent_scale  model g: the factor of W_hh · half_life_chars half_life_low half_life_high: of the median gradient, of
           its 10th and its 90th percentile over positions (null: not within 128 lags) · horizon_chars: 1 % of the median
           · exponent exponent_error: first Lyapunov exponent, nats a character · sigma_max: largest singular value of
