@@ -85,7 +85,9 @@ def test_claims_on_losses_use_one_tolerance(judge, name, claimed):
         assert judge(Planted(losses=losses | {("gru", "val_stream_nats"): 1.5})).verdict == verdict
 
 
-@pytest.mark.parametrize(("gain", "verdict"), [(0.03, "confirmed"), (0.01, "partly"), (-0.01, "corrected")])
+@pytest.mark.parametrize(
+    ("gain", "verdict"), [(0.03, "confirmed"), (0.01, "open"), (-0.01, "open"), (-0.03, "corrected")]
+)
 def test_claim_on_layer_norm_follows_seed_spread(gain, verdict):
     held_out = {"rnn": 1.55, "rnn-seed1": 1.56, "rnn-seed2": 1.57, "rnn-layernorm": 1.55}
     held_out |= {"rnn-seq256": 1.55, "rnn-layernorm-seq256": 1.55}
@@ -94,7 +96,7 @@ def test_claim_on_layer_norm_follows_seed_spread(gain, verdict):
     assert claims.layer_norm(Planted(losses=losses)).verdict == verdict
 
 
-@pytest.mark.parametrize(("known", "verdict"), [(0.97, "confirmed"), (0.95, "partly"), (0.92, "corrected")])
+@pytest.mark.parametrize(("known", "verdict"), [(0.97, "open"), (0.95, "open"), (0.92, "corrected")])
 def test_claim_on_coherence_follows_made_up_words(known, verdict):
     shares = {"rnn": 0.93, "lstm": 0.93, "minigpt": known, "held-out text": 0.96}
     plain = {"temperature": 0.8, "top_k": 0, "top_p": 1.0}
