@@ -11,7 +11,8 @@ Each section is stored as soon as it is done, so an interrupted run can be repea
 Contents of the sections, besides the SHA-256 of the text and the number of validation characters:
 
 memory  effective context and replaced characters, see `charrnn.context_use`: loss_nats and excess_nats with n = 1, 2, …
-        characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
+        characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters after
+        4,096 replaced ones; lengths read off these curves with 95 % intervals (_low, _high)
 gradient  gradient norm by lag at 4,096 positions, relative to lag 0, see `charrnn.gradient_flow`: median,
         low, high, geometric_mean, half_life_chars, horizon_chars (1 %), their 95 % intervals (_low, _high; null: beyond
         the last lag); of a recurrent network the first Lyapunov exponent on the first exponent_characters, its standard
