@@ -31,9 +31,9 @@ def test_exponent_table_matches_analyses():
     facts = describe(ROOT / "checkpoints" / "gru").analyses.sections["gradient"].facts
     text = results_document.reach(Records(ROOT)).partition("| KL, nats |")[0]
     shown = cells(text, "`gru`")
-    for text, name in zip(shown[:2], ("half_life", "horizon"), strict=True):
+    for cell, name in zip(shown[:2], ("half_life", "horizon"), strict=True):
         low, high = (facts[f"{name}_{end}"] for end in ("low", "high"))
-        assert text == f"{facts[f'{name}_chars']:.1f} ({low:.1f} to {high:.1f})"
+        assert cell == f"{facts[f'{name}_chars']:.1f} ({low:.1f} to {high:.1f})"
     exponent = f"{facts['exponent']:+.4f} ({facts['exponent_low']:+.4f} to {facts['exponent_high']:+.4f})"
     assert shown[-2:] == [f"{facts['tail_slope']:+.4f}", exponent]
     assert cells(text, "`minigpt`")[-2:] == ["–", "–"]
