@@ -137,7 +137,10 @@ def test_scene_gradient_matches_record(store):
         flow = flow_from_record(load(CHECKPOINTS / name).info.analyses.sections["gradient"])
         below = np.flatnonzero(flow.median < 0.01)  # the horizon is right before the first of them
         half = np.flatnonzero(flow.median < 0.5)
-        shown_half, _, shown_horizon, left, _ = figures(sentence.partition(": ")[2])
+        shown_half, *half_ends, _, shown_horizon, low, high, left, _ = figures(sentence.partition(": ")[2])
+        assert flow.half_life_interval and flow.horizon_interval
+        ends = [*flow.half_life_interval, *flow.horizon_interval]
+        assert [*half_ends, low, high] == pytest.approx(ends, abs=0.051)
         assert half[0] - 1 <= shown_half <= half[0] and below[0] - 1 <= shown_horizon <= below[0]
         assert left == float(f"{flow.median[100]:.0e}") and sentence.startswith(loaded.title)
         horizons.append(shown_horizon)
