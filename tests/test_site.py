@@ -10,9 +10,9 @@ import pytest
 
 from charrnn.commands import site as command
 from charrnn.site import Site, single_file
-from charrnn.site.build import modules_of
+from charrnn.site.build import WORKER
+from charrnn.site.bundle import bundle, modules_of
 from charrnn.site.kept_answers import KEPT, key_of
-from charrnn.site.single_file import WORKER, as_function, bundle
 from charrnn.ui.gradients.saliency import saliencies
 from charrnn.ui.page import ANALYSIS_TABS
 from charrnn.ui.server.checkpoint_store import Store
@@ -96,9 +96,9 @@ def test_page_and_builder_key_queries_alike():
 
 def test_bundled_modules_export_what_the_modules_do():
     files = {name: path.read_bytes() for name, path in served().items()}
-    names = modules_of([WORKER, "session/session.js", "site/answers.js"], files)
-    scripts = {name: as_function(name, files[name].decode()) for name in names}
-    found = node_json("run_module_exports.mjs", {"modules": names, "bundle": bundle(scripts)})
+    entries = [WORKER, "session/session.js", "site/answers.js"]
+    names = modules_of(entries, files)
+    found = node_json("run_module_exports.mjs", {"modules": names, "bundle": bundle(entries, files)})
     assert found.keys() == set(names) and all(imported == bundled for imported, bundled in found.values())
 
 

@@ -2,19 +2,19 @@
 
 import gzip
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shutil import copytree, ignore_patterns
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from charrnn.checkpoint import STEPS, CheckpointError
 from charrnn.export.network_file import pack_network
+from charrnn.site.bundle import bundle
 from charrnn.site.kept_answers import KEPT, SMALL, KeptAnswers
-from charrnn.site.page_html import page_html
+from charrnn.site.page_html import page_html, stylesheets, view_modules
 from charrnn.ui.lecture.lecture import scene_messages
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.page import ANALYSIS_TABS
@@ -22,22 +22,22 @@ from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.link_schema import link_schema
 from charrnn.ui.server.share_link import DEFAULTS
-from charrnn.ui.server.static_files import served
+from charrnn.ui.server.static_files import PLOTLY, served
 from charrnn.ui.server.text_calls import TextCalls, TextRequest
 from charrnn.ui.sidebar.sidebar import describe_models
 
 PAGE = "index.html"
-ENTRIES = ("site/main.js", "site/live_answers.js", "sidebar/sidebar.js", "write/view.js", "lecture/lecture.js")
+MAIN, LIVE, WORKER = "site/main.js", "site/live_answers.js", "engine/worker.js"
 SAMPLING = ("temperature", "top_k", "top_p", "min_p")
-IMPORTED = re.compile(r"""(?:\bfrom\s+|\bimport\s+)"(\.{1,2}/[^"]+)";""")
 
 
 @dataclass(frozen=True)
 class Site:
-    """The page of a site, and its other files by path."""
+    """The page of a site, its other files by path, and its modules as one script."""
 
     html: str
     files: dict[str, bytes]
+    modules: str
 
     def all_files(self) -> dict[str, bytes]:
         """Return the page and its files by path."""
@@ -61,7 +61,6 @@ def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, sm
     store = Store(root)
     if not (infos := store.checkpoints()):
         raise CheckpointError(store.empty_reason())
-    page_files = {name: path.read_bytes() for name, path in served().items()}
     parts = {name: tab(store) for name, tab in ANALYSIS_TABS.items()}
     kept = KeptAnswers(SMALL if small else KEPT)
     for part in [part for tab in parts.values() for part in tab]:
@@ -85,8 +84,16 @@ def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, sm
         "kept": kept.parts,
     }
     data["site.json"] = json.dumps(site, ensure_ascii=False, separators=(",", ":")).encode()
-    html = page_html(parts, sorted(modules_of(ENTRIES, page_files)))
-    return Site(html, {f"charrnn/{name}": content for name, content in (page_files | data).items()})
+    html, sources = page_html(parts), {name: path.read_bytes() for name, path in served().items()}
+    modules = bundle([MAIN, LIVE, *view_modules(html), WORKER], sources)
+    data |= {
+        "page.js": (modules + sources["site/folder.js"].decode()).encode(),
+        "worker.js": f'{bundle([WORKER], sources)}charrnnModule("{WORKER}");\n'.encode(),
+        "page.css": b"".join(sources[name] for name in stylesheets()),
+        "theme.js": sources["site/theme.js"],
+        PLOTLY: sources[PLOTLY],
+    }
+    return Site(html, {f"charrnn/{name}": content for name, content in data.items()}, modules)
 
 
 def opening(store: Store) -> dict[str, Any]:
@@ -117,33 +124,6 @@ def _network(loaded: LoadedModel) -> bytes:
     views = {name: view.to_json() for name, view in loaded.views().items()}
     packed = pack_network(loaded.checkpoint.model, model=loaded.metadata(), views=views)
     return gzip.compress(packed, 9, mtime=0)
-
-
-def imports_of(name: str, source: str) -> Iterator[tuple[str, str]]:
-    """Yield each relative import of a module: as written, and the path it means."""
-    for specifier in IMPORTED.findall(source):
-        parts: list[str] = []
-        for part in [*PurePosixPath(name).parent.parts, *specifier.split("/")]:
-            if part == "..":
-                parts.pop()
-            elif part != ".":
-                parts.append(part)
-        yield specifier, "/".join(parts)
-
-
-def modules_of(entries: Iterable[str], files: dict[str, bytes]) -> list[str]:
-    """Return these modules and all that they import, each after what it imports."""
-    found: dict[str, None] = {}
-
-    def visit(name: str) -> None:
-        if name not in found:
-            for _, path in imports_of(name, files[name].decode()):
-                visit(path)
-            found[name] = None
-
-    for entry in entries:
-        visit(entry)
-    return list(found)
 
 
 @contextmanager

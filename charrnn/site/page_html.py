@@ -17,14 +17,23 @@ POLICY = (
 DESCRIPTION = "Watch a hand-written RNN write, and see its hidden state, its gradients and its units."
 
 
-def page_html(parts: Mapping[str, Sequence[Part]], preload: Iterable[str]) -> str:
-    """
-    Return the page.
+STYLESHEET = '<link rel="stylesheet" href="charrnn/page.css">'
+THEME = '<script src="charrnn/theme.js"></script>'
+SCRIPT = '<script defer src="charrnn/page.js"></script>'
 
-    parts: the views of each tab but the first. preload: modules that the first tab needs.
-    """
-    links = [f'<link rel="modulepreload" href="charrnn/{name}">' for name in preload]
-    styles = re.sub(r'<link rel="modulepreload".*\n?', "", read("components/head.html")).strip()
+
+def stylesheets() -> list[str]:
+    """Return the names of the page's stylesheets, in their order."""
+    return [*re.findall(r'rel="stylesheet" href="charrnn/([^"]+)"', read("components/head.html")), "site/site.css"]
+
+
+def view_modules(html: str) -> list[str]:
+    """Return the names of the modules of a page's views."""
+    return sorted({f"{name}.js" for name in re.findall(r'data-module="([^"]+)"', html)})
+
+
+def page_html(parts: Mapping[str, Sequence[Part]]) -> str:
+    """Return the page. parts: the views of each tab but the first."""
     views = {"write": [_view("write/view", "write/view", "write/view")]}
     views |= {name: [_part(part) for part in parts[name]] for name in parts}
     buttons = "".join(_tab_button(name) for name in views)
@@ -34,16 +43,16 @@ def page_html(parts: Mapping[str, Sequence[Part]], preload: Iterable[str]) -> st
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="description" content="{DESCRIPTION}">
 <title>Char-RNN Lab</title>
 <link rel="icon" href="data:,">
-{styles}
-<link rel="stylesheet" href="charrnn/site/site.css">
-{chr(10).join(links)}
+{STYLESHEET}
+{SCRIPT}
 </head>
 <body>
-<script src="charrnn/site/theme.js"></script>
+{THEME}
 <div class="gradio-container">
 <main class="main fillable">
 <div class="cr-header">{read("components/header.html")}</div>
@@ -59,7 +68,6 @@ def page_html(parts: Mapping[str, Sequence[Part]], preload: Iterable[str]) -> st
 </div>
 </main>
 </div>
-<script type="module" src="charrnn/site/main.js"></script>
 </body>
 </html>
 """

@@ -4,8 +4,6 @@
 export const edition = {
   /** Return the URL of a file of the page; a Promise of it for a file that has to be unpacked. */
   fileUrl: (path) => new URL("charrnn/" + path, document.baseURI).href,
-  /** Return a Promise of the exports of a module. */
-  importModule: (path) => import(edition.fileUrl(path)),
   /** Start a worker that runs a module. */
   startWorker: (path) => new Worker(edition.fileUrl(path), { type: "module" }),
   /** Return a Promise of the bytes of a file. */

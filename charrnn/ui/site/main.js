@@ -1,7 +1,7 @@
-// The static page: lays out its tabs, and mounts its views with kept answers in place of a server.
+// The static page: lays out its tabs, and mounts its views with kept answers in place of a server. It runs in the script that
+// charrnn/site/bundle.py makes of all modules, where charrnnModule(name) gives the exports of one.
 
 import { edition } from "../components/edition.js";
-import { showNotLoaded } from "../components/not_loaded.js";
 import { Answers } from "./answers.js";
 import { readFile, readJson } from "./files.js";
 import { Lecture } from "./lecture.js";
@@ -16,7 +16,7 @@ edition.createProvider = (startEngine, onRunner) => {
   return new SiteProvider(opening, load, startEngine, onRunner);
 };
 
-const { liveAnswers } = await edition.importModule("site/live_answers.js"); // after the provider is known
+const { liveAnswers } = charrnnModule("site/live_answers.js"); // after the provider is known
 const views = new Map(); // name -> a function that takes a message
 const deliver = (name, message) => views.get(name)?.(JSON.stringify(message));
 const answers = new Answers(site.kept, readJson, liveAnswers);
@@ -29,20 +29,16 @@ async function send(name, event, data) {
   if (event === "scene" || event === "reveal") await lecture[event](data.scene);
 }
 
-/** Load the module of a view and mount it; say so in its place if it cannot be loaded. */
-async function mountView(element) {
+/** Mount a view. */
+function mountView(element) {
   const { module, view } = element.dataset;
-  try {
-    const { mount } = await edition.importModule(module + ".js");
-    views.set(view, mount({ element, send: (event, data) => send(view, event, data) }));
-  } catch (error) {
-    showNotLoaded(element, error);
-  }
+  const { mount } = charrnnModule(module + ".js");
+  views.set(view, mount({ element, send: (event, data) => send(view, event, data) }));
 }
 
-const mountIn = (root) => Promise.all([...root.querySelectorAll("[data-module]")].map(mountView));
+const mountIn = (root) => root.querySelectorAll("[data-module]").forEach(mountView);
 
 document.addEventListener("submit", (event) => event.preventDefault());
 showTabs(document.querySelector("[role=tablist]"), mountIn);
-await Promise.all([mountIn(document.querySelector(".cr-aside")), mountIn(document.querySelector("#cr-tab-write"))]);
+for (const part of [".cr-aside", "#cr-tab-write"]) mountIn(document.querySelector(part));
 lecture.open(link);

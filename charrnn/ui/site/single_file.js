@@ -29,6 +29,6 @@
   await addScript(modules);
   const startWorker = (name) => new Worker(urlOf(modules, `charrnnModule(${JSON.stringify(name)});`));
   const fileUrl = (name) => read(name).then(urlOf);
-  Object.assign(charrnnModule("components/edition.js").edition, { fileUrl, startWorker, readFile: read, importModule: charrnnModule });
+  Object.assign(charrnnModule("components/edition.js").edition, { fileUrl, startWorker, readFile: read });
   charrnnModule("site/main.js");
 })();
