@@ -12,8 +12,8 @@ import pytest
 
 from charrnn.char_classes import KINDS, kinds
 from charrnn.export.network_file import pack_network
-from charrnn.site.surprisal_template import surprisal_template
 from charrnn.ui.compare.surprisal_difference import differences
+from charrnn.ui.compare.surprisal_template import surprisal_template
 from charrnn.ui.neurons import clamp as clamp_part
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.request_parameters import Choice

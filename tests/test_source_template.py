@@ -12,11 +12,11 @@ import pytest
 from charrnn.cells import HiddenState, NoGates, VanillaRNNCell, tanh
 from charrnn.export import recorded_step
 from charrnn.export.network_file import pack_network
-from charrnn.site.source_template import source_template
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.view_query import ViewQuery
+from charrnn.ui.under_the_hood.source_template import source_template
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 from tests.engine_cases import NETWORKS
 from tests.node import node_json

@@ -13,15 +13,15 @@ from typing import Any, cast
 
 from charrnn import figures
 from charrnn.checkpoint import CheckpointInfo
-from charrnn.site.clamp_template import clamp_template
-from charrnn.site.saliency_template import saliency_template
-from charrnn.site.source_template import source_template
-from charrnn.site.surprisal_template import surprisal_template
 from charrnn.tracing import layers_of
+from charrnn.ui.compare.surprisal_template import surprisal_template
+from charrnn.ui.gradients.saliency_template import saliency_template
+from charrnn.ui.neurons.clamp_template import clamp_template
 from charrnn.ui.neurons.unit_scores import saved_boards
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.streaming import Part, Stream
 from charrnn.ui.server.view_query import ViewQuery
+from charrnn.ui.under_the_hood.source_template import source_template
 
 WIDTH = 860  # of the kept figures, in pixels
 SCALES = (0.7, 1.0, 1.4)  # of W_hh

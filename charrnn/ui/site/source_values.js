@@ -1,4 +1,4 @@
-// The message of the source trace, computed in the page from a template (charrnn/site/source_template.py).
+// The message of the source trace, computed in the page from a template (charrnn/ui/under_the_hood/source_template.py).
 
 import { encodeArray } from "../components/base64.js";
 import { sized } from "../engine/decoder.js";

@@ -48,7 +48,7 @@ function surprisalBits(logits, id) {
  * Yield the messages of the view compare/surprisal_difference.
  *
  * query: as view_query.js sends it. models: as in page.models. source: the default text, { text, origin, writers }. records: the
- * stored surprisals of models on the held-out text, by name, empty: the figure to fill: see charrnn/site/surprisal_template.py.
+ * stored surprisals of models on the held-out text, by name, empty: the figure to fill: see charrnn/ui/compare/surprisal_template.py.
  */
 export async function* differenceAnswer(provider, query, { models, source, records, empty, signal }) {
   const { number, form } = query;
