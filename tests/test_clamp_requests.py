@@ -1,7 +1,6 @@
 """Clamp requests: validation, defaults and bits."""
 
 import json
-import math
 import re
 from typing import Any
 
@@ -51,8 +50,7 @@ def test_clamped_bits_match_package(store: Store, model: str, clamps: list[dict[
     bits = [np.concatenate([*surprisals(decoder.clamped(those), ids)]) for those in ([], clamp_list)]
     delta = bits[1] - bits[0]
     shown = [float(x.replace("−", "-")) for x in re.findall(r"[+−]?\d+\.\d+", last["cost"])]
-    error = delta.std(ddof=1) / math.sqrt(len(TYPED))
-    assert shown[:4] == pytest.approx([delta.mean(), error, bits[0].mean(), bits[1].mean()], abs=2e-4)
+    assert shown[:3] == pytest.approx([delta.mean(), bits[0].mean(), bits[1].mean()], abs=2e-4), "too short for ±"
     assert f"over {len(TYPED)} characters of the text you typed or pasted" in last["cost"]
     rows = {row["cells"][0]["text"]: [cell["value"] for cell in row["cells"][1:5]] for row in last["table"]["rows"]}
     inside = np.array(kinds(TYPED)) == "newline"

@@ -49,8 +49,8 @@ def root() -> Iterator[Path]:
 @pytest.fixture
 def run_train(capsys, monkeypatch, root):
     """Call the script in this process on a small text, without evaluation and sampling."""
-    monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids: 3.0)
-    monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids: 3.0)
+    monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids, read=None: 3.0)
+    monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids, read=None: 3.0)
     monkeypatch.setattr(train_run, "write_text", lambda training, chars: "text")
     monkeypatch.setattr(CharRNN, "notices", lambda model: [])
     corpus = root / "text.txt"
