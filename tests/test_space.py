@@ -161,6 +161,16 @@ def test_foreign_space_is_refused(server: Server, folder):
     assert "commit" in done and "charrnn/__init__.py" in server.files("spaces/me/theirs")
 
 
+def test_static_page_of_another_project_is_not_replaced(server: Server, folder):
+    server.call(["push", str(folder), "me/lab"])
+    server.request("/api/repos/create", {"name": "page", "type": "space"})
+    for name in ("README.md", "index.html", "style.css"):
+        line = {"key": "file", "value": {"path": name, "content": ""}}
+        server.request("/api/models/spaces/me/page/commit/main", line)
+    result = server.main("publish", "space", "me/page", "--checkpoints", "me/lab")
+    assert result.code == 1 and "me/page is a Space of another project, with 3 files" in result.err
+
+
 def test_hidden_files_are_not_in_space(project):
     public = {"app.py", "requirements.txt", "README.md", "charrnn/ui/components/page_state.js", "docs/results.md"}
     assert files_of(project) == public

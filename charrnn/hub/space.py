@@ -159,7 +159,7 @@ def _files_to_delete(repo_id: str, head: SpaceInfo, content: Release, replace: b
     """Return the files to delete. Raises HubError for a Space of another project."""
     existing = {file.rfilename for file in head.siblings or []} - HUB_FILES
     is_ours = any(existing >= signature for signature in SIGNATURES)
-    if not (replace or is_ours or existing <= {"README.md", "index.html", "style.css"}):  # those of a new Space
+    if not (replace or is_ours or existing <= {"README.md"}):  # a new Space has only the Hub's README
         raise HubError(
             f"{repo_id} is a Space of another project, with {len(existing)} files that would be replaced: name another "
             "one, or give --replace",
