@@ -1,4 +1,4 @@
-"""What the page says in fixed words, whatever network is shown."""
+"""Fixed captions of the page hold for every network."""
 
 import re
 

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from charrnn import script_runner
+from charrnn.checkpoint import checkpoint_folders
 from charrnn.flags import path, script_parser
 from charrnn.paths import app_checkpoints
 from charrnn.site import PAGE, Site, build_site, is_single_file, selected_checkpoints, single_file
@@ -40,7 +41,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("give a folder OUT, or --single-file FILE")
     missing = [name for name in options.networks or () if not (options.checkpoints / name).is_dir()]
     if missing:
-        found = ", ".join(sorted(folder.name for folder in options.checkpoints.glob("*/")))
+        found = ", ".join(folder.name for folder in checkpoint_folders(options.checkpoints))
         parser.error(f"there is no checkpoint {missing[0]!r} in {options.checkpoints}: give some of {found}")
     return options
 
@@ -68,7 +69,7 @@ def build(options: argparse.Namespace) -> str:
     with contextlib.ExitStack() as stack:
         root = options.checkpoints
         if options.networks or options.single_file:
-            names = options.networks or sorted(folder.name for folder in root.glob("*/"))
+            names = options.networks or [folder.name for folder in checkpoint_folders(root)]
             root = stack.enter_context(selected_checkpoints(root, names, steps=options.out is not None))
         site = build_site(root, _notify, small=options.single_file is not None)
     if options.single_file:

@@ -8,7 +8,7 @@ finds the answer of a query by the fields named here.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from typing import Any, cast
 
 from charrnn import figures
@@ -117,21 +117,20 @@ def _view_names(store: Store, info: CheckpointInfo) -> list[str | None]:
 
 def _curves(store: Store) -> Iterator[Query]:
     """Query the training curves of all models in every unit, span and selection of parts."""
-    names = [info.name for info in store.checkpoints()]
     sizes = range(len(figures.PARTS) + 1)
-    for parts in chain.from_iterable(combinations(figures.PARTS, size) for size in sizes):
-        for unit in figures.UNITS:
-            for span in figures.SPANS:
-                yield _query(unit=unit, span=span, parts=list(parts)) | {"names": names}
+    selections = chain.from_iterable(combinations(figures.PARTS, size) for size in sizes)
+    return _curves_of(store, [{"parts": list(parts)} for parts in selections])
 
 
 def _all_curves(store: Store) -> Iterator[Query]:
     """Query the training curves of all models with every part in each unit and span."""
-    everything = list(figures.PARTS)
-    for query in _curves(store):
-        if query["form"]["parts"] == everything:
-            yield query
-            yield query | {"form": {name: value for name, value in query["form"].items() if name != "parts"}}
+    return _curves_of(store, [{"parts": list(figures.PARTS)}, {}])
+
+
+def _curves_of(store: Store, selections: Iterable[Query]) -> Iterator[Query]:
+    names = [info.name for info in store.checkpoints()]
+    for selection, unit, span in product(selections, figures.UNITS, figures.SPANS):
+        yield _query(unit=unit, span=span, **selection) | {"names": names}
 
 
 def _samples(store: Store) -> Iterator[Query]:

@@ -1,5 +1,5 @@
-// What an edition of the page provides. These are the values of the app, whose page is served by Python; the static page replaces
-// some of them before its views load.
+// Files, worker and provider of an edition of the page. These are those of the app, whose page is served by Python; the static page
+// replaces some of them before its views load.
 
 export const edition = {
   /** Return the URL of a file of the page; a Promise of it for a file that has to be unpacked. */

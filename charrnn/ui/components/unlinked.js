@@ -1,4 +1,4 @@
-// What a share link does not carry: views with such a state register a function that names it.
+// State that a share link does not carry: a view with such state registers a function that names it.
 
 const names = [];
 

@@ -85,7 +85,7 @@ function parse(sent, schema, models) {
     },
     view: (name, text) => oneOf(name, text, Object.keys(views())),
   };
-  // What else a value must fulfil, or how it is stored.
+  // Further checks of a value, and its stored form.
   const FURTHER = {
     step: (step) => {
       if (model.steps.includes(step)) return step;
