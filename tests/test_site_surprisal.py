@@ -58,7 +58,7 @@ def side(store: Store, name: str, step: int | None) -> dict[str, Any]:
 def run(store: Store, **sent: Any) -> Any:
     models = json.loads(describe_models(store, store.load()))["models"]
     empty: dict[str, Any] = {"files": {}, "queries": [], "clamps": [], "texts": []}
-    return node_json("run_surprisal.mjs", empty | {"template": surprisal_template(store), "models": models} | sent)
+    return node_json("run_surprisal.mjs", empty | {"template": surprisal_template(store, 860), "models": models} | sent)
 
 
 def networks(store: Store, folder: Path, checkpoints: set[tuple[str, int | None]]) -> dict[str, str]:

@@ -167,7 +167,7 @@ KEPT: Mapping[str, Kept] = {
     "neurons/clamp": Kept(_each, ("name",), blank=(), compute=_clamps),
     "neurons/gate_saturation": Kept(_each, ("checkpoint",)),
     "neurons/exercises": Kept(_each, ("checkpoint",), blank=("exercise",)),
-    "compare/surprisal_difference": Kept(blank=(), compute=lambda store, _: [surprisal_template(store)]),
+    "compare/surprisal_difference": Kept(blank=(), compute=lambda store, _: [surprisal_template(store, WIDTH)]),
     "compare/training_curves": Kept(_curves, ("unit", "span", "parts"), blank=(), models=True),
     "compare/results_table": Kept(),
     "compare/lab_sheet": Kept(),

@@ -4,31 +4,32 @@ from typing import Any
 
 from charrnn.figures import surprisal_difference
 from charrnn.surprisal import GroupMean
-from charrnn.ui.server.analyses import text_for
+from charrnn.ui.server.analyses import default_texts
 from charrnn.ui.server.checkpoint_store import Store
 
-WIDTH = 860  # of the figure, in pixels
 
-
-def surprisal_template(store: Store) -> dict[str, Any]:
+def surprisal_template(store: Store, width: int) -> dict[str, Any]:
     """
     Return what site/surprisal.js needs to answer the queries of the view.
 
     `sources`: the default texts; `source_of`: the index of each model's. `records`: by model, the columns of its stored
     surprisals on the held-out text. `empty`: a figure with two bars in each panel, one for each sign, to fill.
+    width: of the figure, in pixels.
     """
-    sources: list[dict[str, Any]] = []
-    source_of, records = {}, {}
+    texts, source_of = default_texts(store)
+    sources = [
+        {
+            "text": text.text,
+            "origin": text.origin,
+            "writers": [{"sha256": writer.sha256, "step": writer.step} for writer in text.writers],
+        }
+        for text in texts
+    ]
+    records = {}
     for info in store.checkpoints():
-        found = text_for(store, store.load(info.name))
-        writers = [{"sha256": writer.sha256, "step": writer.step} for writer in found.writers]
-        source = {"text": found.text, "origin": found.origin, "writers": writers}
-        if source not in sources:
-            sources.append(source)
-        source_of[info.name] = sources.index(source)
         if record := info.analyses.sections.get("bits"):
             records[info.name] = {**record.tables["kinds"], "data_sha256": record.facts.get("data_sha256")}
     bars = [GroupMean("", 1, 1.0, 1.0 - delta, delta, 0.0) for delta in (-1.0, 1.0)]
-    figure = surprisal_difference.delta_bits_figure([bars, bars], WIDTH).to_plotly_json()
+    figure = surprisal_difference.delta_bits_figure([bars, bars], width).to_plotly_json()
     empty = {"figure": figure, "row": surprisal_difference.ROW, "between": surprisal_difference.BETWEEN}
     return {"sources": sources, "source_of": source_of, "records": records, "empty": empty}

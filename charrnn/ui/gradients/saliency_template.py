@@ -3,7 +3,7 @@
 from typing import Any
 
 from charrnn.ui.gradients.saliency import MAX_CHARS, chunks, log_saliency
-from charrnn.ui.server.analyses import text_for
+from charrnn.ui.server.analyses import default_texts
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 
 
@@ -14,16 +14,12 @@ def saliency_template(store: Store) -> dict[str, Any]:
     `sources`: the beginnings of the default texts; `source_of`: the index of each model's. `heat`: by model, for each
     source the saliencies of its characters from the second on; None if the model does not know all of them.
     """
-    models = [store.load(info.name) for info in store.checkpoints()]
-    own = {}
-    for loaded in models:
-        found = text_for(store, loaded).first(MAX_CHARS)
-        own[loaded.info.name] = {"text": found.text, "origin": found.origin}
-    sources = [source for i, source in enumerate(own.values()) if source not in [*own.values()][:i]]
+    texts, source_of = default_texts(store)
+    excerpts = [text.first(MAX_CHARS) for text in texts]
     return {
-        "sources": sources,
-        "source_of": {name: sources.index(source) for name, source in own.items()},
-        "heat": {loaded.info.name: [_heat(store, loaded, source["text"]) for source in sources] for loaded in models},
+        "sources": [{"text": excerpt.text, "origin": excerpt.origin} for excerpt in excerpts],
+        "source_of": source_of,
+        "heat": {name: [_heat(store, store.load(name), excerpt.text) for excerpt in excerpts] for name in source_of},
     }
 
 

@@ -50,6 +50,13 @@ def text_for(store: Store, loaded: LoadedModel, given: SourceText | None = None)
     return given.with_text(loaded.vocab.drop_unknown(given.first(MAX_ANALYSIS_CHARS).text)[0])
 
 
+def default_texts(store: Store) -> tuple[list[SourceText], dict[str, int]]:
+    """Return the different default texts of the checkpoints, and the index of each checkpoint's, by name."""
+    own = {info.name: text_for(store, store.load(info.name)) for info in store.checkpoints()}
+    texts = list(dict.fromkeys(own.values()))
+    return texts, {name: texts.index(text) for name, text in own.items()}
+
+
 def gradient_of(store: Store, loaded: LoadedModel, given: SourceText | None = None) -> tuple[GradientFlow, SourceText]:
     """Return the gradient flow of a model, and its text. Raises ValueError.
 
