@@ -32,6 +32,11 @@ class Interval(NamedTuple):
         return f"({format_end(self.low)} to {format_end(self.high)})"
 
 
+def with_interval(text: str, interval: Interval | None, format_end: Callable[[float], str]) -> str:
+    """Append the interval of an estimate in brackets, if there is one."""
+    return f"{text} {interval.describe(format_end)}" if interval else text
+
+
 def positions_within(positions: Sequence[int], characters: int) -> int:
     """Return how many of the evenly spread positions lie within so many characters, at least 1."""
     span = positions[-1] - positions[0]

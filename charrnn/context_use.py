@@ -29,6 +29,7 @@ from charrnn.bootstrap import (
     positions_within,
     resample_counts,
     weighted_means,
+    with_interval,
 )
 from charrnn.chunked_logits import chunk_size, divergences_nats
 from charrnn.registry import Network
@@ -149,7 +150,7 @@ def describe_length(chars: int, longest: int, interval: Interval | None) -> str:
     def format_chars(value: float) -> str:
         return f"{value:.0f}" if value <= longest else f"> {longest}"
 
-    return " ".join([format_chars(chars), *([interval.describe(format_chars)] if interval else [])])
+    return with_interval(format_chars(chars), interval, format_chars)
 
 
 # ------------------------------------------------------------------------------------------------ effective context

@@ -79,7 +79,9 @@ def gradient_flow_sentences(curves: Sequence[Curve], texts: Sequence[str]) -> li
     sentences, measured = list[Sentence](), dict[tuple[int, str], tuple[str, ...]]()
     for curve, text in zip(curves, texts, strict=True):
         context, of = context_of(curve.flow), (curve.model,) if curve.model else ()
-        sentences.append(Sentence(f"{curve.title}: the gradient {_half(curve.flow)}, {_horizon(curve.flow)}.", of))
+        sentences.append(
+            Sentence(f"{curve.title}: the gradient {curve.flow.describe_halving()}, {_horizon(curve.flow)}.", of)
+        )
         if context is not None:
             sentences.append(Sentence(f"{curve.title} sees {context} characters and nothing beyond.", of))
         measurement = curve.flow.positions, text
@@ -96,11 +98,6 @@ def gradient_flow_sentences(curves: Sequence[Curve], texts: Sequence[str]) -> li
 def describe_gradient_flow(curves: Sequence[Curve], texts: Sequence[str]) -> str:
     """Describe the figure, with the text of each measurement."""
     return text_of(gradient_flow_sentences(curves, texts))
-
-
-def _half(flow: GradientFlow) -> str:
-    never = flow.half_life_chars is None
-    return "never halves" if never else f"has halved after {flow.describe_half_life()} characters"
 
 
 def _horizon(flow: GradientFlow) -> str:

@@ -24,6 +24,7 @@ from charrnn.bootstrap import (
     positions_within,
     resample_counts,
     weighted_medians,
+    with_interval,
 )
 from charrnn.chunked_logits import chunk_size, loss_gradients
 from charrnn.gradient_flow.backward import backward_pass
@@ -67,13 +68,18 @@ class GradientFlow:
             "never" if self.half_life_chars is None else self._describe(self.half_life_chars, self.half_life_interval)
         )
 
+    def describe_halving(self) -> str:
+        """Describe the half-life as a verb phrase about the gradient."""
+        never = self.half_life_chars is None
+        return "never halves" if never else f"has halved after {self.describe_half_life()} characters"
+
     def describe_horizon(self) -> str:
         """Format the horizon in characters, with its interval."""
         beyond = self._format_lag(math.inf)
         return beyond if self.horizon_chars is None else self._describe(self.horizon_chars, self.horizon_interval)
 
     def _describe(self, lag: float, interval: Interval | None) -> str:
-        return " ".join([self._format_lag(lag), *([interval.describe(self._format_lag)] if interval else [])])
+        return with_interval(self._format_lag(lag), interval, self._format_lag)
 
     def _format_lag(self, lag: float) -> str:
         return f"> {self.lags[-1]}" if math.isinf(lag) else f"{lag:.1f}"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.bootstrap import Interval, percentile_interval, resample_counts
+from charrnn.bootstrap import Interval, percentile_interval, resample_counts, with_interval
 from charrnn.neurons.concepts import BANK, Concept
 from charrnn.neurons.metrics import (
     least_squares,
@@ -154,8 +154,7 @@ class BestUnit(NamedTuple):
     @property
     def held_out_text(self) -> str:
         """Format the held-out score with its interval."""
-        ends = [self.interval.describe(lambda end: f"{end:.3f}")] if self.interval else []
-        return " ".join([f"{self.held_out:.3f}", *ends])
+        return with_interval(f"{self.held_out:.3f}", self.interval, lambda end: f"{end:.3f}")
 
     @property
     def found(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.bootstrap import interval_from_record, student_margin
+from charrnn.bootstrap import interval_from_record, student_margin, with_interval
 from charrnn.context_use import BATCH, describe_length, memory_from_record
 from charrnn.gradient_flow import flow_from_record
 from charrnn.gradient_flow.lyapunov import STRETCHES
@@ -289,8 +289,8 @@ def exponent(found: AnalysisRecord) -> tuple[str, str]:
     if "exponent" not in found.facts:
         return "–", "–"
     interval = interval_from_record(found, "exponent")
-    ends = f" {interval.describe(lambda end: f'{end:+.4f}')}" if interval else ""
-    return f"{found.number('tail_slope'):+.4f}", f"{found.number('exponent'):+.4f}{ends}"
+    text = with_interval(f"{found.number('exponent'):+.4f}", interval, lambda end: f"{end:+.4f}")
+    return f"{found.number('tail_slope'):+.4f}", text
 
 
 def context_use(records: Records) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.bootstrap import interval_from_record
+from charrnn.bootstrap import interval_from_record, with_interval
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import title_of
 from charrnn.metrics import bits_per_char, perplexity
@@ -61,8 +61,8 @@ def reach(info: CheckpointInfo) -> list[Cell]:
 def _estimate(record: AnalysisRecord, name: str, form: str) -> Cell:
     """Return a cell with a number of characters and its interval. Raises RecordError."""
     chars, interval = record.number(f"{name}_chars", 0, 1e6), interval_from_record(record, name)
-    ends = [interval.describe(lambda end: "∞" if math.isinf(end) else form.format(end))] if interval else []
-    return Cell(" ".join([form.format(chars), *ends]), chars)
+    text = with_interval(form.format(chars), interval, lambda end: "∞" if math.isinf(end) else form.format(end))
+    return Cell(text, chars)
 
 
 def describe_reach(infos: Sequence[CheckpointInfo]) -> list[str]:

@@ -188,18 +188,13 @@ def _describe(analyses: ScaleAnalyses) -> str:
     if trained.flow is None or scaled.flow is None:
         return ""
     are_two = scaled is not trained
-    words = f"{trained.loaded.title}, W_hh {scaled.title}: the gradient {_half_life(scaled.flow)}"
-    words += f" ({trained.title}: {_half_life(trained.flow)})." if are_two else "."
+    words = f"{trained.loaded.title}, W_hh {scaled.title}: the gradient {scaled.flow.describe_halving()}"
+    words += f" ({trained.title}: {trained.flow.describe_halving()})." if are_two else "."
     if scaled.exponent is not None:
         read = scaled.exponent.stretches * scaled.exponent.stretch
         words += f" First Lyapunov exponent {_exponent(scaled.exponent)} nats a character over {read:,} characters"
         words += f" ({trained.title}: {_exponent(trained.exponent)})." if are_two and trained.exponent else "."
     return f"{words} Measured at {scaled.flow.positions} positions of {analyses.source}."
-
-
-def _half_life(flow: GradientFlow) -> str:
-    never = flow.half_life_chars is None
-    return "never halves" if never else f"has halved after {flow.describe_half_life()} characters"
 
 
 def _exponent(found: Lyapunov | None) -> str:
