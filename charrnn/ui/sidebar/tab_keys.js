@@ -1,4 +1,4 @@
-// Arrow keys on the tabs: only the selected one is in the tab order. The static page's own tabs do the same.
+// Arrow keys on the tabs: only the selected one is in the tab order.
 
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 

@@ -1,6 +1,4 @@
-// The tabs of the static page, with the names, roles and keys that the app's tabs have.
-
-const KEYS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+// The tabs of the static page, with the names and roles that the app's tabs have. sidebar/tab_keys.js moves between them.
 
 /** Show the panel of the selected tab; mountIn(panel) is called before a panel is shown for the first time. */
 export function showTabs(list, mountIn) {
@@ -11,7 +9,6 @@ export function showTabs(list, mountIn) {
   function select(tab) {
     for (const other of tabs) {
       other.setAttribute("aria-selected", other === tab);
-      other.tabIndex = other === tab ? 0 : -1;
       panelOf(other).hidden = other !== tab;
     }
     if (mounted.has(tab)) return;
@@ -20,14 +17,4 @@ export function showTabs(list, mountIn) {
   }
 
   for (const tab of tabs) tab.addEventListener("click", () => select(tab));
-  list.addEventListener("keydown", (event) => {
-    if (!(event.key in KEYS)) return;
-    const at = tabs.indexOf(document.activeElement) + KEYS[event.key];
-    const tab = tabs[Math.max(0, Math.min(tabs.length - 1, at))];
-    event.preventDefault();
-    event.stopPropagation();
-    tab.focus();
-    tab.click();
-  });
-  select(tabs[0]);
 }
