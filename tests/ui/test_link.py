@@ -125,8 +125,10 @@ def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app:
     page.get_by_role("tab", name="Neurons").click()
     page.locator("#cr-units [name=pattern]").fill("th")
     page.locator("#cr-units [type=submit]").click()
+    expect(page.locator("#cr-units tbody")).to_contain_text("your pattern")
     expect_also("the pattern of “What does a unit mean?”")
     page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#cr-training .js-plotly-plot")).to_be_visible()  # its views have loaded
     page.locator("#cr-dice [name=seed]").fill("13")
     expect_also("the models and settings of “Same dice”")
     page.locator("#cr-training [value=bits] + span").click()
@@ -137,6 +139,7 @@ def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app:
     page.locator("#cr-dice .cr-side select").first.select_option(index=1)
     expect_also("the models and settings of “Same dice”")
     page.get_by_role("tab", name="Under the hood").click()
+    expect(page.locator(".cr-hood-code > *").first).to_be_visible()
     page.locator(".cr-hood-unit").fill("1")
     expect_also("the unit and block of Under the hood")
     copied(page, "python")

@@ -120,6 +120,17 @@ def test_page_works_if_a_script_arrives_late(context: BrowserContext, app: str):
     assert text(page).startswith("ROMEO:")
 
 
+def test_form_submitted_before_its_script_arrives_is_answered(page: Page, app: str):
+    held: list[Route] = []
+    page.route("**/neurons/leaderboard.js", lambda route: held.append(route))
+    page.goto(app + "?tab=neurons")
+    page.wait_for_function(ALIVE)
+    page.locator("#cr-units [name=pattern]").fill("th")
+    page.locator("#cr-units [type=submit]").click()
+    held[0].continue_()
+    expect(page.locator("#cr-units tbody")).to_contain_text("your pattern")
+
+
 # ------------------------------------------------------------------ endpoints
 
 

@@ -9,7 +9,12 @@ const events = ["ask", "scene", "reveal", "refresh"];
 let sent = 0; // events may arrive in any order; the server finds the newest by this number
 const send = (name, data) => events.includes(name) && trigger(name, { ...data, sent: (sent += 1) });
 
-element.addEventListener("submit", (event) => event.preventDefault()); // before the module loads, it would reload the page
+// A form that is submitted before the module has loaded is submitted again by it; without this, it would reload the page.
+let submittedEarly = null;
+element.addEventListener("submit", (event) => {
+  event.preventDefault();
+  submittedEarly = event.target;
+});
 
 const load = (path) => import(new URL(path, document.baseURI).href);
 const notLoaded = load("charrnn/components/not_loaded.js"); // now, since the server may be away when another tab is opened
@@ -17,4 +22,5 @@ load(props.module).then(({ mount }) => {
   const show = mount({ element, send });
   receive = (value) => value && show(value); // a view without an analysis receives none
   waiting.forEach(receive);
+  submittedEarly?.requestSubmit();
 }, async (error) => (await notLoaded).showNotLoaded(element, error));
