@@ -13,6 +13,7 @@ from charrnn.site import Site, single_file
 from charrnn.site.build import WORKER
 from charrnn.site.bundle import bundle, modules_of
 from charrnn.site.kept_answers import KEPT, key_of
+from charrnn.ui.components.tab_contents import MODULE, tab_contents
 from charrnn.ui.gradients.saliency import saliencies
 from charrnn.ui.page import ANALYSIS_TABS
 from charrnn.ui.server.checkpoint_store import Store
@@ -39,9 +40,12 @@ def test_page_loads_only_files_of_the_site(site: Site):
 
 
 def test_every_view_of_the_app_is_on_the_page(site: Site, site_root: Path):
-    parts = [part for tab in ANALYSIS_TABS.values() for part in tab(Store(site_root))]
+    tabs = {name: tab(Store(site_root)) for name, tab in ANALYSIS_TABS.items()}
+    parts = [part for tab in tabs.values() for part in tab]
+    contents = [f"{MODULE}/{name}" for name, tab in tabs.items() if tab_contents(tab)]
     shown = re.findall(r'data-view="([^"]+)"', site.html)
-    assert sorted(shown) == sorted([part.id for part in parts] + ["lecture/lecture", "sidebar/sidebar", "write/view"])
+    others = ["lecture/lecture", "sidebar/sidebar", "write/view", *contents]
+    assert sorted(shown) == sorted([part.id for part in parts] + others)
     assert KEPT.keys() <= {part.id for part in parts}
 
 

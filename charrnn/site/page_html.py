@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from charrnn.ui import tabs
+from charrnn.ui.components.tab_contents import MODULE, tab_contents
 from charrnn.ui.server.share_link import TABS
 from charrnn.ui.server.static_files import read
 from charrnn.ui.server.streaming import Part
@@ -34,8 +35,8 @@ def view_modules(html: str) -> list[str]:
 
 def page_html(parts: Mapping[str, Sequence[Part]]) -> str:
     """Return the page. parts: the views of each tab but the first."""
-    views = {"write": [_view("write/view", "write/view", "write/view")]}
-    views |= {name: [_part(part) for part in parts[name]] for name in parts}
+    views = {"write": [_view("write/view", "write/view", read("write/view.html"))]}
+    views |= {name: [*_contents(name, parts[name]), *map(_part, parts[name])] for name in parts}
     buttons = "".join(_tab_button(name) for name in views)
     panels = "\n".join(_tab_panel(name, views[name]) for name in views)
     return f"""<!doctype html>
@@ -58,8 +59,8 @@ def page_html(parts: Mapping[str, Sequence[Part]]) -> str:
 <div class="cr-header">{read("components/header.html")}</div>
 <div class="cr-page">
 <div class="column cr-aside">
-{_view("lecture/lecture", "lecture/lecture", "lecture/lecture", "cr-lecture-view")}
-{_view("sidebar/sidebar", "sidebar/sidebar", "sidebar/sidebar", "cr-left")}
+{_view("lecture/lecture", "lecture/lecture", read("lecture/lecture.html"), "cr-lecture-view")}
+{_view("sidebar/sidebar", "sidebar/sidebar", read("sidebar/sidebar.html"), "cr-left")}
 </div>
 <div class="column cr-main cr-tabs">
 <div class="tab-wrapper"><div class="tab-container" role="tablist" aria-label="Views">{buttons}</div></div>
@@ -85,11 +86,18 @@ def _tab_panel(name: str, views: Iterable[str]) -> str:
     return f'<div class="tabitem" {attributes}>\n{chr(10).join(views)}\n</div>'
 
 
+def _contents(name: str, parts: Sequence[Part]) -> list[str]:
+    """Return the view of the links to the parts of a tab, if it has them."""
+    html = tab_contents(parts)
+    return [_view(MODULE, f"{MODULE}/{name}", html)] if html else []
+
+
 def _part(part: Part) -> str:
     heading = f'<div class="cr-heading">{read(f"{part.heading}.html")}</div>' if part.heading else ""
     id = f' id="{part.elem_id}"' if part.elem_id else ""
-    return f'<div class="column cr-part"{id}>{heading}\n{_view(part.name, part.template or part.name, part.id)}</div>'
+    shown = _view(part.name, part.id, read(f"{part.template or part.name}.html"))
+    return f'<div class="column cr-part"{id}>{heading}\n{shown}</div>'
 
 
-def _view(module: str, template: str, id: str, classes: str = "cr-view") -> str:
-    return f'<div class="{classes}" data-module="{module}" data-view="{id}">\n{read(f"{template}.html")}</div>'
+def _view(module: str, id: str, html: str, classes: str = "cr-view") -> str:
+    return f'<div class="{classes}" data-module="{module}" data-view="{id}">\n{html}</div>'

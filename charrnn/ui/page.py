@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 
 from charrnn.ui import api, tabs
 from charrnn.ui.compare import tab as compare_tab
+from charrnn.ui.components.tab_contents import MODULE, tab_contents
 from charrnn.ui.gradients import tab as gradients_tab
 from charrnn.ui.lecture.lecture import initial_value, open_link, register_events
 from charrnn.ui.neurons import tab as neurons_tab
@@ -60,9 +61,12 @@ def build_demo(store: Store) -> gr.Blocks:
             with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
                 with gr.Tab(tabs.WRITE, elem_id="cr-tab-write"):
                     view("write/view", "cr-view")
-                for name, parts in ANALYSIS_TABS.items():
+                for name, list_parts in ANALYSIS_TABS.items():
                     with gr.Tab(TABS[name], elem_id=f"cr-tab-{name}"):
-                        for part in parts(store):
+                        parts = list_parts(store)
+                        if contents := tab_contents(parts):
+                            view(MODULE, "cr-view", contents)
+                        for part in parts:
                             add_part(part)
 
         demo.load(open_page, None, [controls, lecture], **QUIET)

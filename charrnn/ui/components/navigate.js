@@ -25,12 +25,17 @@ export function navigate({ tab, model, tick, unit, part }) {
   if (unit) selectUnit(...unit);
   const scrollToTarget = () => {
     const target = document.querySelector(part || "header") || document.body;
-    const folded = part && target.querySelector("details:has(> summary h2)"); // contains the whole part
-    if (folded) folded.open = true;
+    if (part) openFolds(target);
     target.scrollIntoView({ block: "start" });
   };
   requestAnimationFrame(scrollToTarget);
   if (part) followTarget(scrollToTarget);
+}
+
+/** Open the folds around an element, and the one that contains the whole of it. */
+function openFolds(element) {
+  const whole = element.querySelector("details:has(> summary h2)");
+  for (let fold = whole || element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
 }
 
 let stopFollowing = () => {};

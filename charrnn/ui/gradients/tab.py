@@ -15,10 +15,10 @@ def parts(store: Store) -> list[Part]:
     """Return the views of the tab."""
     plot = "components/plot/plot"
     return [
-        Part("cr-flow", plot, partial(curves, store), "gradients/gradient_norms"),
-        Part("cr-knob", "gradients/recurrent_scale", partial(scaled_variants, store)),
-        Part("cr-where", "gradients/saliency", partial(saliencies, store)),
-        Part("cr-memory", plot, partial(context_use_curves, store), "gradients/context_use"),
-        Part("cr-over-training", plot, partial(saved_steps, store), "gradients/over_training"),
-        Part("cr-clipping", plot, lambda query, _: clipping(query), "gradients/clipping"),
+        Part("cr-where", "gradients/saliency", partial(saliencies, store), label="Which letters mattered"),
+        Part("cr-flow", plot, partial(curves, store), "gradients/gradient_norms", label="How far learning reaches"),
+        Part("cr-knob", "gradients/recurrent_scale", partial(scaled_variants, store), label="Turn the knob"),
+        Part("cr-memory", plot, partial(context_use_curves, store), "gradients/context_use", label="Context in use"),
+        Part("cr-over-training", plot, partial(saved_steps, store), "gradients/over_training", label="During training"),
+        Part("cr-clipping", plot, lambda query, _: clipping(query), "gradients/clipping", label="Clipping"),
     ]

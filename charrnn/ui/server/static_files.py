@@ -17,10 +17,10 @@ def read(name: str) -> str:
     return (UI / name).read_text(encoding="utf-8")
 
 
-def view(name: str, elem_classes: str, template: str = "") -> gr.HTML:
-    """Create a view drawn by the module `name`.js from `name`.html or `template`."""
+def view(name: str, elem_classes: str, html: str = "") -> gr.HTML:
+    """Create a view drawn by the module `name`.js from `html`, by default from `name`.html."""
     return gr.HTML(
-        html_template=read(f"{template or name}.html"),
+        html_template=html or read(f"{name}.html"),
         js_on_load=read("components/mount.js"),
         apply_default_css=False,
         elem_classes=elem_classes,

@@ -28,7 +28,7 @@ class Part:
     A view of a tab and its analysis.
 
     name: of the view's module and, without `template`, of its HTML. stream: None for a view that the page computes
-    itself. heading: HTML above the view.
+    itself. heading: HTML above the view. label: text of its link at the top of the tab, see components/tab_contents.py.
     """
 
     elem_id: str | None
@@ -36,6 +36,7 @@ class Part:
     stream: Stream | None = None
     template: str = ""
     heading: str = ""
+    label: str = ""
 
     @property
     def id(self) -> str:
@@ -48,7 +49,7 @@ def add_part(part: Part) -> None:
     with gr.Column(elem_classes="cr-part", elem_id=part.elem_id):
         if part.heading:
             gr.HTML(read(f"{part.heading}.html"), apply_default_css=False)
-        shown = view(part.name, "cr-view", part.template)
+        shown = view(part.name, "cr-view", read(f"{part.template or part.name}.html"))
         if part.stream:
             register_stream(shown, part.stream)
 
