@@ -1,9 +1,16 @@
-"""Heatmap views: scales, row orders and missing activations."""
+"""Heatmap views: scales, row orders, named rows and missing activations."""
+
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from charrnn.bootstrap import Interval
+from charrnn.checkpoint import Analyses
+from charrnn.neurons import BestUnit, Leaderboard, leaderboard_record
 from charrnn.ui.server.activation_views import HeatmapView, ceil_nice, color_range, nearest_view
+from charrnn.ui.server.named_units import NamedUnits
 from charrnn.ui.server.row_order import by_activity, by_similarity
 
 LSTM = ("h", "c", "i", "f", "g", "o")
@@ -44,6 +51,30 @@ def test_heatmap_view_orders_all_rows():
     view = HeatmapView.of("c", values).to_json()
     assert (view["name"], view["rows"], view["bounded"]) == ("c", 9, False)
     assert sorted(view["orders"]["similarity"]) == sorted(view["orders"]["activity"]) == list(range(9))
+
+
+def test_named_units_come_from_the_saved_leaderboard():
+    best = (
+        BestUnit("vowel", 3, -1, 0.9, 0.8125, 0.75, 0.78125),  # 0.03 above
+        BestUnit("capital", 5, 1, 0.9, 0.9375, 0.75, 0.78125, Interval(0.875, 0.96875)),
+        BestUnit("first word", 5, 1, 0.9, 0.875, 0.75, 0.78125),  # of a unit that has a name
+        BestUnit("newline", 0, 1, 1, 0.99, 0.984375, 1.015625),  # none found
+        BestUnit("position in line", 7, 1, 0.6, 0.625, 0.0, 0.03125),
+        BestUnit("position in word", 1, -1, 0.3, 0.25, 0.0, 0.03125, Interval(-0.5, 0.5)),
+    )
+    board = Leaderboard("h", best, 16, 5, 0.03125, 2048, (), chance=2.5)
+    analyses = Analyses({"units": leaderboard_record([board], "x" * 10_001)})
+    info: Any = SimpleNamespace(analyses=analyses, saved_steps=[0, 12])
+    found = NamedUnits.of(info, "h", 16)
+    assert found and (found.step, found.characters, found.concepts, found.chance) == (12, 5001, 5, 2.5)
+    assert [(unit.unit, unit.name, unit.numeric, unit.direction) for unit in found.units] == [
+        (7, "counts along the line", True, 1),
+        (1, "position in word", True, -1),
+        (5, "capital", False, 1),
+        (3, "vowel", False, -1),
+    ]
+    assert found.units[1].score == "R² 0.25 (−0.50 to 0.50), untrained networks 0.00"
+    assert NamedUnits.of(info, "h", 32) is None and NamedUnits.of(info, "c", 16) is None
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from charrnn.corpus import title_of
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED, Published
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.analyses import saved_analysis
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_selection import models_payload
+from charrnn.ui.server.saved_analysis import saved_analysis
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
 

@@ -9,8 +9,8 @@ from charrnn.context_use import MemoryUsed, describe_length, memory_from_record,
 from charrnn.corpus import title_of
 from charrnn.ui.components.analysis_view import AnalysisView, Rendered, Results, Target
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.analyses import saved_analysis
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.saved_analysis import saved_analysis
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 

@@ -20,9 +20,10 @@ from charrnn.neurons import (
 )
 from charrnn.surprisal import TraceDecoder
 from charrnn.training import untrained
-from charrnn.ui.server.analyses import read_activations, saved_analysis
+from charrnn.ui.server.analyses import read_activations
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.saved_analysis import saved_analysis
 from charrnn.ui.server.view_query import IsCurrent
 from charrnn.vocab import Vocab
 

@@ -1,4 +1,4 @@
-"""Color ranges and row orders of the activations in the heatmap."""
+"""Color ranges, row orders and named rows of the activations in the heatmap."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.ui.server import row_order
+from charrnn.ui.server.named_units import NamedUnits
 
 GATES = frozenset("ifo" + "rz")  # 0..1
 SQUASHED = frozenset("h" + "gn")  # -1..1
@@ -28,22 +29,24 @@ class ColorRange:
 
 @dataclass(frozen=True)
 class HeatmapView:
-    """Color range and row orders of one activation, the same for every text."""
+    """Color range, row orders and named rows of one activation, the same for every text."""
 
     name: str
     rows: int
     scale: ColorRange
     orders: dict[str, list[int]]  # row orders: similarity, activity
+    named: NamedUnits | None  # None if no saved analysis found any
 
     @classmethod
-    def of(cls, name: str, values: np.ndarray) -> "HeatmapView":
+    def of(cls, name: str, values: np.ndarray, named: NamedUnits | None = None) -> "HeatmapView":
         """Build from the values (T, rows) of the model's sample text."""
         orders = {"similarity": row_order.by_similarity(values), "activity": row_order.by_activity(values)}
-        return cls(name, values.shape[1], color_range(name, values), orders)
+        return cls(name, values.shape[1], color_range(name, values), orders, named)
 
     def to_json(self) -> dict[str, Any]:
         """Return the view as the page reads it."""
-        return {"name": self.name, "rows": self.rows, **asdict(self.scale), "orders": self.orders}
+        named = self.named and self.named.to_json()
+        return {"name": self.name, "rows": self.rows, **asdict(self.scale), "orders": self.orders, "named": named}
 
 
 def color_range(name: str, values: np.ndarray) -> ColorRange:

@@ -1,17 +1,17 @@
 """Analyses that several views show, and the text they run on."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
-from charrnn.analysis_record import AnalysisRecord, RecordError
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import Corpus, cached_tiny_shakespeare, title_of
 from charrnn.gradient_flow import GradientFlow, flow_from_record, gradient_flow
 from charrnn.neurons import iter_activations
 from charrnn.surprisal import TraceDecoder, surprisals
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.saved_analysis import saved_analysis
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import IsCurrent, require_current
 
@@ -21,7 +21,6 @@ MAX_LAG = 128
 POSITIONS = 512
 POSITIONS_MINIGPT = 128  # it runs a whole window for each: 1 to 2 s on one core
 FAR_BACK = 100  # characters: the distance of the lab sheet
-Parsed = TypeVar("Parsed")
 
 
 def default_text(store: Store, loaded: LoadedModel) -> SourceText:
@@ -66,14 +65,6 @@ def gradient_of(store: Store, loaded: LoadedModel, given: SourceText | None = No
         return saved
     source = text_for(store, loaded, given)
     return store.cache.compute(measure_gradient, loaded, source.text), source
-
-
-def saved_analysis(info: CheckpointInfo, name: str, parse: Callable[[AnalysisRecord], Parsed]) -> Parsed | None:
-    """Parse an analysis saved beside a checkpoint. None if absent or invalid."""
-    try:
-        return parse(info.analyses.sections[name])
-    except (KeyError, RecordError):
-        return None
 
 
 def saved_gradient(info: CheckpointInfo) -> tuple[GradientFlow, SourceText] | None:

@@ -4,11 +4,14 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from charrnn.checkpoint import Checkpoint, CheckpointInfo
 from charrnn.clamps import Clamp
 from charrnn.sampling import DecoderOutput, SamplingSettings, Step, UniformStream, generate
 from charrnn.ui.server.activation_views import HeatmapView
 from charrnn.ui.server.analysis_cache import digest
+from charrnn.ui.server.named_units import NamedUnits
 from charrnn.vocab import Vocab
 
 TITLES = {
@@ -95,7 +98,7 @@ class LoadedModel:
         return self.decoder.step(0, self.initial_output.state)
 
     def view(self, name: str) -> HeatmapView:
-        """Return the color range and row orders of an activation."""
+        """Return the color range, row orders and named rows of an activation."""
         return self.views([name])[name]
 
     def views(self, names: Iterable[str] = ()) -> dict[str, HeatmapView]:
@@ -103,8 +106,11 @@ class LoadedModel:
         names = [*names] or self.view_names
         if missing := [name for name in names if name not in self._views]:
             activations = self.decoder.read(self.vocab.encode(self.sample_text)).activations
-            self._views |= {name: HeatmapView.of(name, activations[name]) for name in missing}
+            self._views |= {name: self._view(name, activations[name]) for name in missing}
         return {name: self._views[name] for name in names}
+
+    def _view(self, name: str, values: np.ndarray) -> HeatmapView:
+        return HeatmapView.of(name, values, NamedUnits.of(self.info, name, values.shape[1]))
 
     @cached_property
     def sample_text(self) -> str:

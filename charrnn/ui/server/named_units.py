@@ -1,0 +1,72 @@
+"""Units for which the saved analyses of a checkpoint found a concept: names for rows of the heatmap."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from charrnn.bootstrap import with_interval
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.neurons import VALUES, BestUnit, leaderboards_from_record
+from charrnn.ui.server.saved_analysis import saved_analysis
+
+COUNTS = {
+    "position in line": "counts along the line",
+    "position in word": "counts along the word",
+    "position in sentence": "counts along the sentence",
+    "line of the speech": "counts the lines of a speech",
+}
+MIN_COUNT = 0.5  # R² from which a unit is said to count
+NUMERIC = {concept.name for concept in VALUES}
+
+
+@dataclass(frozen=True)
+class NamedUnit:
+    """A unit, the concept that it follows best, and its score on held-out text in words."""
+
+    unit: int
+    name: str
+    numeric: bool  # a number, such as a position; else a label that a character has or lacks
+    direction: int  # 1: high values stand for the concept; −1: low ones
+    score: str
+
+    @classmethod
+    def of(cls, best: BestUnit) -> "NamedUnit":
+        numeric = best.concept in NUMERIC
+        name = COUNTS.get(best.concept, best.concept) if best.held_out >= MIN_COUNT else best.concept
+        held_out = with_interval(f"{best.held_out:.2f}", best.interval, lambda end: f"{end:.2f}".replace("-", "−"))
+        score = f"{'R²' if numeric else 'AUC'} {held_out}, untrained networks {best.percentile:.2f}"
+        return cls(best.unit, name, numeric, best.direction, score)
+
+
+@dataclass(frozen=True)
+class NamedUnits:
+    """The named units of one view, those furthest above untrained networks first."""
+
+    step: int  # of training, at which they were found
+    characters: int  # held out, on which they were scored
+    concepts: int  # with such a unit
+    chance: float | None  # number of concepts that an untrained network has a unit for, on average
+    units: tuple[NamedUnit, ...]
+
+    @classmethod
+    def of(cls, info: CheckpointInfo, view: str, rows: int) -> "NamedUnits | None":
+        """Read the saved leaderboard of a view with so many rows. None without one, or if it found no unit."""
+        saved = saved_analysis(info, "units", leaderboards_from_record)
+        board = saved.boards.get(view) if saved else None
+        if saved is None or board is None or board.units != rows:
+            return None
+        found = sorted((best for best in board.best if best.found), key=lambda best: best.to_beat - best.held_out)
+        if not found:
+            return None
+        step, held_out = info.saved_steps[-1], saved.characters - saved.characters // 2
+        return cls(step, held_out, len(found), board.chance, named(found))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the names as the page reads them."""
+        return asdict(self)
+
+
+def named(found: Sequence[BestUnit]) -> tuple[NamedUnit, ...]:
+    """Name each unit after the first of its concepts."""
+    first = {best.unit: best for best in reversed(found)}
+    return tuple(NamedUnit.of(best) for best in found if first[best.unit] is best)
