@@ -71,7 +71,7 @@ def wheel(tmp_path_factory) -> Path:
 @pytest.mark.process
 def test_wheel_holds_package_and_two_checkpoints(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    kinds = {".py", ".js", ".css", ".html"}
+    kinds = {".py", ".js", ".css", ".html", ".txt"}
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "charrnn").rglob("*") if path.suffix in kinds}
     assert package <= names
     bundled = {name.removeprefix("charrnn/bundled/") for name in names if name.startswith("charrnn/bundled/")}

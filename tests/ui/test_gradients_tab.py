@@ -1,6 +1,5 @@
 """The gradient norms of the tab Gradients: the measured text, the cache, and the plot of five models."""
 
-import hashlib
 import shutil
 import threading
 from collections.abc import Callable
@@ -19,9 +18,8 @@ from charrnn.gradient_flow import GradientFlow, flow_record, gradient_flow
 from charrnn.ui.compare.results_table import reach
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server import analyses
-from charrnn.ui.server.analyses import default_text, gradient_of
+from charrnn.ui.server.analyses import SCENE, gradient_of
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import LatestQuery, ViewQuery
@@ -50,34 +48,12 @@ def expected(trained: Path, name: str, text: str, step: int | None = None) -> Gr
     return gradient_flow(checkpoint.model, checkpoint.vocab.encode(text), 128, 128 if name == "minigpt" else 512)
 
 
+def known_scene(trained: Path) -> str:
+    """The default text without a corpus."""
+    return load(trained / "rnn").vocab.drop_unknown(SCENE.read_text())[0]
+
+
 # ------------------------------------------------------------------ the measured text
-
-
-def test_default_text_without_corpus_is_a_sample(store: Store):
-    for name in ("rnn", "lstm"):
-        source = default_text(store, store.load(name))
-        assert source.text == TEXT[:2000]
-        assert str(source) == f"a passage written by Vanilla RNN, step {store.load('rnn').info.step:,}"
-        assert source.is_by(store.load("rnn")) and not source.is_by(store.load("lstm"))
-        assert not source.is_by(store.load("rnn", 0))
-
-
-def test_default_text_with_corpus_is_its_validation_part(store: Store, monkeypatch: pytest.MonkeyPatch):
-    corpus = TEXT * 60
-    digest = hashlib.sha256(corpus.encode()).hexdigest()
-    monkeypatch.setattr(analyses, "cached_tiny_shakespeare", lambda: corpus)
-    source = default_text(store, store.load("rnn"))
-    cut = int(0.9 * len(corpus))
-    assert source.text == corpus[cut : cut + 16_384] and not source.writers
-    beginning = "(its first 16,384 characters)"
-    assert str(source) == f"the last tenth of the text with sha256 {digest[:12]} {beginning}"
-    monkeypatch.setattr("charrnn.corpus.TINY_SHAKESPEARE_SHA256", digest)
-    assert str(default_text(store, store.load("rnn"))) == f"the last tenth of Tiny Shakespeare {beginning}"
-    loaded = store.load("rnn")
-    trained_on_it = replace(loaded.checkpoint, info=replace(loaded.info, data_sha256=digest))
-    assert (
-        str(default_text(store, LoadedModel(trained_on_it))) == f"the validation part of Tiny Shakespeare {beginning}"
-    )
 
 
 def test_flow_is_cached_per_model_step_and_text(store: Store):
@@ -273,7 +249,7 @@ def assert_line(drawn: list[float | None], median: np.ndarray) -> None:
 @pytest.mark.smoke
 def test_step_slider_moves_the_curve(page: Page, trained: Path):
     select_step(page, 0, "Vanilla RNN, step 0")
-    assert_line(lines(page)["Vanilla RNN, step 0"], expected(trained, "rnn", TEXT[:2000], 0).median)
+    assert_line(lines(page)["Vanilla RNN, step 0"], expected(trained, "rnn", known_scene(trained), 0).median)
     assert "untrained" not in lines(page)
     select_step(page, 2, "Vanilla RNN")
 
@@ -298,7 +274,7 @@ def test_custom_text_is_measured_or_refused(page: Page, trained: Path):
         expect(words).to_contain_text("at least 130")
         expect(page.locator("#cr-flow .cr-plot")).to_be_hidden()
     page.get_by_role("button", name="Back to the default").click()
-    expect(words).to_contain_text("a passage")
+    expect(words).to_contain_text("a scene")
     expect(page.locator("#cr-own-text")).to_have_value("")
 
 
@@ -336,13 +312,13 @@ def test_plot_shows_five_measured_curves(page: Page, trained: Path):
     drawn = lines(page)
     titles = dict(zip(MODELS, ("Vanilla RNN", "RNN + layer norm", "GRU", "LSTM", "MiniGPT"), strict=True))
     for name, title in titles.items():
-        assert_line(drawn[title], expected(trained, name, TEXT[:2000]).median)
-    assert_line(drawn["untrained"], expected(trained, "rnn", TEXT[:2000], 0).median)
+        assert_line(drawn[title], expected(trained, name, known_scene(trained)).median)
+    assert_line(drawn["untrained"], expected(trained, "rnn", known_scene(trained), 0).median)
     labels = page.locator("#cr-flow .cr-plot .legendtext").all_text_contents()
     assert set(titles.values()) <= set(labels)
     rows = page.locator("#cr-flow .cr-figure table tbody tr")
     expect(rows).to_have_count(5)
-    gru = expected(trained, "gru", TEXT[:2000])
+    gru = expected(trained, "gru", known_scene(trained))
     expect(rows.filter(has_text="GRU").locator("td").first).to_have_text(gru.describe_half_life())
     interval = gru.half_life_interval
     assert interval and gru.describe_half_life().endswith(f" ({interval.low:.1f} to {interval.high:.1f})")
@@ -391,7 +367,7 @@ def test_slow_answer_does_not_replace_a_newer_one(
         page.get_by_role("button", name="Measure on this text").click()
         expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Measuring Vanilla RNN")
         page.get_by_role("button", name="Back to the default").click()
-        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a passage")
+        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a scene")
         before = page.locator("#cr-flow .cr-plot-words").inner_text()
         may_answer.set()
         page.wait_for_timeout(1000)

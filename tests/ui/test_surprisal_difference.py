@@ -186,5 +186,5 @@ def test_text_is_colored_by_surprisal_difference(
     expect(words).to_contain_text("A and B wrote this text")
     assert part.get_by_label("your own").input_value() == there == "".join(spans.all_text_contents())
     part.get_by_role("button", name="Default text").click()
-    expect(words).to_contain_text("a passage written by Best: GRU, 512 units, step")
+    expect(words).to_contain_text("a scene written for this project")
     expect(part.get_by_label("your own")).to_have_value("")

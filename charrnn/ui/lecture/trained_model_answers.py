@@ -170,7 +170,7 @@ def gradient(store: Store, link: ShareLink) -> Answer:
 def transformer(store: Store, link: ShareLink) -> Answer:
     """Measure the bits MiniGPT saves on a text, most and least by class."""
     a, b = store.load("rnn"), store.load("minigpt")
-    source = default_text(store, a)
+    source = default_text(a)
     text = b.vocab.drop_unknown(source.text)[0][:MAX_READ_CHARS]
     both = Difference(text, *(read_bits(loaded.decoder, loaded.vocab.encode(text)) for loaded in (a, b)))
     whole = both.whole()

@@ -15,7 +15,6 @@ from charrnn.ui.server.source_text import SourceText
 
 MAX_CLAMPS = 8
 MAX_READ_CHARS = 2000  # as in the lecture scenes, so that both show the same range
-GENERATED = "a text that the network wrote for this"
 MIN_LINE_ENDS = 8  # for a mean over them
 
 
@@ -32,7 +31,6 @@ class ActivationStats:
     def of(cls, store: Store, loaded: LoadedModel) -> "ActivationStats":
         """Return the cached statistics of a model."""
         source = text_for(store, loaded).first(MAX_READ_CHARS)
-        source = source if source.text else SourceText(loaded.sample_text, GENERATED)
         return store.cache.compute(_activation_stats, loaded, source)
 
     def __str__(self) -> str:
