@@ -67,7 +67,7 @@ UI_LAYERS = [
     {"components"},
     {"engine"},
     {"session", "api"},
-    {"write", "gradients", "neurons", "compare", "under_the_hood", "sidebar"},
+    {"write", "gradients", "neurons", "compare", "under_the_hood", "lab_sheet", "sidebar"},
     {"lecture"},
     {"page", "launch"},
     {"site"},

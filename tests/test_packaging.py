@@ -54,7 +54,15 @@ def wheel(tmp_path_factory) -> Path:
     """Build a wheel."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     parts = ["charrnn", "checkpoints/rnn", "checkpoints/lstm", "docs/study.json", "docs/bench_profile.json"]
-    for part in [*parts, "pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.txt"]:
+    for part in [
+        *parts,
+        "docs/lab_sheet.json",
+        "pyproject.toml",
+        "setup.py",
+        "README.md",
+        "LICENSE",
+        "requirements.txt",
+    ]:
         (source / part).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -76,7 +84,8 @@ def test_wheel_holds_package_and_two_checkpoints(wheel):
     assert package <= names
     bundled = {name.removeprefix("charrnn/bundled/") for name in names if name.startswith("charrnn/bundled/")}
     assert {name.split("/")[1] for name in bundled if name.startswith("checkpoints/")} == {"rnn", "lstm"}
-    assert {"checkpoints/rnn/model.safetensors", "docs/study.json", "requirements.txt"} <= bundled
+    records = {"docs/study.json", "docs/lab_sheet.json", "requirements.txt"}
+    assert records | {"checkpoints/rnn/model.safetensors"} <= bundled
     assert "checkpoints/rnn/training.safetensors" not in bundled
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"charrnn"}
 

@@ -26,6 +26,7 @@ bits    bits of surprise by kind of character, in each of 32 stretches of the te
 Exit code 2 if a checkpoint, or a section of one, could not be analysed; the others are.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -134,9 +135,8 @@ def analyse(
     return f"{info.name}: {', '.join(done) or 'nothing was computed'}", errors
 
 
-@script_runner.lasting_output()
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Analyse one checkpoint after the other and return the exit code."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = script_parser(__doc__)
     bundled = sorted(path.parent for path in CHECKPOINTS.glob("*/model.safetensors"))
     parser.add_argument("folders", type=path, nargs="*", default=bundled, metavar="FOLDER", help="default: all bundled")
@@ -144,7 +144,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sections", nargs="+", choices=[*ANALYSES], default=[*ANALYSES], help="default: all")
     parser.add_argument("--anew", action="store_true", help="also sections that are stored")
     parser.add_argument("--threads", type=THREADS, help="CPU threads (default: all)")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+@script_runner.lasting_output()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Analyse one checkpoint after the other and return the exit code."""
+    options = parse(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
     try:

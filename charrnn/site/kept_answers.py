@@ -170,12 +170,12 @@ KEPT: Mapping[str, Kept] = {
     "compare/surprisal_difference": Kept(blank=(), compute=lambda store, _: [surprisal_template(store, WIDTH)]),
     "compare/training_curves": Kept(_curves, ("unit", "span", "parts"), blank=(), models=True),
     "compare/results_table": Kept(),
-    "compare/lab_sheet": Kept(),
     "compare/samples": Kept(_samples, ("model",)),
     "under_the_hood/source_trace": Kept(_layers, ("name", "layer"), blank=(), compute=_source_lines),
     "under_the_hood/self_checks": Kept(_each, ("checkpoint",)),
     "under_the_hood/recorded_profile": Kept(),
     "under_the_hood/recorded_window_length": Kept(),
+    "lab_sheet/answers": Kept(),
 }
 
 SMALL = {

@@ -1,5 +1,5 @@
 """
-Write the measured tables of README.md, docs/performance.md and docs/results.md.
+Write the measured tables of README.md, docs/performance.md and docs/results.md, and docs/lab_sheet.json.
 
     python scripts/report.py             write them
     python scripts/report.py --check     exit code 1 if they are not up to date
@@ -22,6 +22,7 @@ from charrnn.checkpoint import describe
 from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
 from charrnn.paths import REPOSITORY
 from charrnn.study import results_document
+from charrnn.study.lab_sheet_answers import lab_sheet
 from charrnn.study.load_records import BENCHES, Records, record
 from charrnn.text_tables import markdown_table
 
@@ -107,7 +108,8 @@ def generated_files(root: Path) -> dict[Path, str]:
         root / "docs" / "performance.md": {"speed": speed(records), "load": load(records), "engine": engine(records)},
     }
     files = {path: rewrite(path.read_text(encoding="utf-8"), parts) for path, parts in sections.items()}
-    return files | {root / "docs" / "results.md": results_document.page(records)}
+    written = {"results.md": results_document.page(records), "lab_sheet.json": lab_sheet(records)}
+    return files | {root / "docs" / name: text for name, text in written.items()}
 
 
 def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:

@@ -11,6 +11,7 @@ from charrnn.ui import api, tabs
 from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.components.tab_contents import MODULE, tab_contents
 from charrnn.ui.gradients import tab as gradients_tab
+from charrnn.ui.lab_sheet import tab as lab_sheet_tab
 from charrnn.ui.lecture.lecture import initial_value, open_link, register_events
 from charrnn.ui.neurons import tab as neurons_tab
 from charrnn.ui.server import text_calls
@@ -28,6 +29,7 @@ ANALYSIS_TABS: dict[str, Callable[[Store], list[Part]]] = {
     "neurons": neurons_tab.parts,
     "compare": compare_tab.parts,
     "hood": hood_tab.parts,
+    "lab": lab_sheet_tab.parts,
 }
 
 
@@ -58,7 +60,10 @@ def build_demo(store: Store) -> gr.Blocks:
             with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
                 lecture = view("lecture/lecture", "cr-lecture-view")
                 controls = view("sidebar/sidebar", "cr-left")
-            with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
+            with (
+                gr.Column(elem_classes="cr-main", scale=1, min_width=0),
+                gr.Tabs(elem_classes="cr-tabs", overflow_behavior="wrap"),
+            ):
                 with gr.Tab(tabs.WRITE, elem_id="cr-tab-write"):
                     view("write/view", "cr-view")
                 for name, list_parts in ANALYSIS_TABS.items():

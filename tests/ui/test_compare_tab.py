@@ -1,7 +1,6 @@
-"""The tab Compare: training curves, results, samples and the lab sheet; the step profile of Under the hood."""
+"""The tab Compare: training curves, results and samples; the step profile of Under the hood."""
 
 import json
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,19 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.bench import run_bench
 from charrnn.checkpoint import describe, load, write_analyses
-from charrnn.commands import evaluate, sample, train, train_all, train_flags
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
-from charrnn.study import run_study as study
-from charrnn.ui import tabs
-from charrnn.ui.compare import lab_sheet, results_table, samples, training_curves
+from charrnn.ui.compare import results_table, samples, training_curves
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.page import ANALYSIS_TABS
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.share_link import TABS
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood import recorded_profile
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
 from tests.trained_checkpoints import RECIPES
 from tests.ui.compare_helpers import always, decoded
-from tests.ui.conftest import ROOT, open_page
+from tests.ui.conftest import open_page
 from tests.ui.page_actions import generated
 
 
@@ -160,53 +153,6 @@ def test_model_without_saved_steps_says_so(store: Store):
     assert "only the last step was kept" in answer["words"] and len(answer["samples"]) == 1
 
 
-# ------------------------------------------------------------------ the lab sheet
-
-SCRIPTS = {
-    "scripts/train.py": train.parse,
-    "scripts/sample.py": sample.parse,
-    "scripts/bench.py": lambda words: run_bench.parser().parse_args(words),
-    "scripts/study.py": lambda words: study.parser().parse_args(words),
-    "scripts/evaluate.py": evaluate.parse,
-}
-
-
-def test_lab_sheet_commands_parse():
-    for title, commands, ways in lab_sheet.ROWS:
-        assert commands and ways, title
-        for command in commands:
-            python, script, *words = shlex.split(command)
-            assert python == "python" and (ROOT / script).is_file()
-            SCRIPTS[script](words)
-
-
-def test_lab_sheet_names_every_section():
-    titles = [title for title, _, _ in lab_sheet.ROWS]
-    assert [title[0] for title in titles[:7]] == list("2345678")
-    assert [title.split(" · ")[0] for title in titles[7:]] == [f"Stretch {n}" for n in range(1, 8)]
-
-
-def test_lab_sheet_recipes_match_their_links():
-    for _, commands, ways in lab_sheet.ROWS:
-        trained = {
-            train_flags.recipe_name(train_flags.parse(shlex.split(command)[2:]))
-            for command in commands
-            if "train.py" in command
-        }
-        models = {way.model for way in ways if way.model}
-        if trained and models:
-            assert models <= trained
-        for way in ways:
-            assert set(way.tick) | ({way.model} if way.model else set()) <= set(train_all.RECIPES)
-            assert way.tab in (tabs.WRITE, tabs.GRADIENTS, tabs.NEURONS, tabs.COMPARE, tabs.HOOD)
-
-
-def test_lab_sheet_links_name_parts_of_their_tab(store: Store):
-    parts = {TABS[name]: {f"#{part.elem_id}" for part in parts(store)} for name, parts in ANALYSIS_TABS.items()}
-    ways = [way for _, _, ways in lab_sheet.ROWS for way in ways if way.part]
-    assert ways and [way for way in ways if way.part not in parts[way.tab]] == []
-
-
 # ------------------------------------------------------------------ the step profile
 
 
@@ -243,7 +189,7 @@ def page(file_page: Page) -> Page:
     """One page for all tests, with the tab Compare open."""
     page = file_page
     page.get_by_role("tab", name="Compare").click()
-    for part in ("#cr-training .main-svg", "#cr-results tbody tr", "#cr-learning li:nth-child(3)", "#cr-lab tbody tr"):
+    for part in ("#cr-training .main-svg", "#cr-results tbody tr", "#cr-learning li:nth-child(3)"):
         page.locator(part).first.wait_for()
     return page
 
@@ -317,56 +263,3 @@ def test_page_samples_match_generate(page: Page, trained: Path):
     assert [p.evaluate("e => e.textContent") for p in item.locator("p").all()] == [
         written(trained, "gru", step) for step in (0, 10, 12)
     ]
-
-
-def test_lab_sheet_links_open_their_views(page: Page):
-    def open_link(row: str, name: str) -> None:
-        page.get_by_role("tab", name="Compare").click()
-        page.locator("#cr-lab tr").filter(has_text=row).get_by_role("button", name=name).click()
-
-    def expect_tab(tab: str) -> None:
-        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
-
-    open_link("Stretch 1", "its gates")
-    expect_tab("Write")
-    expect(page.locator("#cr-model")).to_have_value("lstm")
-    expect(page.locator(".cr-source")).to_contain_text("LSTM")
-    open_link("Stretch 3", "gradients with and without")
-    expect_tab("Gradients")
-    page.wait_for_function(
-        "document.querySelector('.cr-two .cr-plot')?.data?.some((trace) => trace.name === 'RNN + layer norm')"
-    )
-    expect(page.locator(".cr-two .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
-    at_top = """(part) => {
-        const top = document.querySelector(part)?.getBoundingClientRect().top ?? Infinity;
-        const isAtEnd = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
-        return Math.abs(top) < 100 || (isAtEnd && top < innerHeight);
-    }"""
-    open_link("Stretch 7", "where the time goes")
-    expect_tab("Under the hood")
-    page.wait_for_function(at_top, arg="#cr-profile")
-    page.get_by_role("tab", name="Compare").click()
-    page.locator("#cr-lab tr").filter(has_text="8 · Common").get_by_role("button", name="with clipping").evaluate(
-        """(button) => {
-            const timers = setTimeout;
-            window.setTimeout = (act, ms) => timers(act, ms > 9000 ? 0 : ms);  // the figures above load a minute later
-            button.click();
-            window.setTimeout = timers;
-        }"""
-    )
-    page.wait_for_function(at_top, arg="#cr-clipping")
-    page.wait_for_timeout(200)
-    page.evaluate("document.querySelector('#cr-flow').style.paddingBottom = '900px'")
-    page.wait_for_timeout(200)
-    page.wait_for_function(at_top, arg="#cr-clipping")
-    page.evaluate("document.querySelector('#cr-flow').style.paddingBottom = ''")
-    open_link("6 · Expected", "the table")
-    expect_tab("Compare")
-    page.wait_for_function("Math.abs(document.querySelector('#cr-results').getBoundingClientRect().top) < 100")
-    open_link("Stretch 2", "make it forget: an exercise")
-    expect_tab("Neurons")
-    expect(page.locator("#cr-exercises .cr-tasks li")).to_have_count(3)
-    expect(page.locator("#cr-exercises details").first).to_have_attribute("open", "")
-    open_link("2 · VanillaRNNCell", "its hidden state")  # of a checkpoint that this app lacks
-    expect_tab("Write")
-    expect(page.locator("#cr-model")).to_have_value("gru")

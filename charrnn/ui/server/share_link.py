@@ -44,6 +44,7 @@ TABS = {
     "neurons": tabs.NEURONS,
     "compare": tabs.COMPARE,
     "hood": tabs.HOOD,
+    "lab": tabs.LAB_SHEET,
 }
 ROWS = ("similarity", "index", "activity")
 MAX_LIST_CHARS = 2000

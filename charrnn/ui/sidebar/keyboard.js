@@ -14,7 +14,7 @@ const ON_EVERY_TAB = {
   PageUp: () => page.emit("scene-moved", -1),
 };
 const IN_LECTURES = ["r", "PageDown", "PageUp"]; // of them
-const TABS = "12345";
+const TABS = "123456";
 const STORED = "charrnn-single-keys"; // in the local storage
 
 /** Act on a shortcut of every tab; returns true if the key is one. */

@@ -1,4 +1,4 @@
-// A sortable table. Cells contain text, numbers, commands, and links to the web or to parts of the page.
+// A sortable table. Cells contain text, numbers, and links to the web or to parts of the page.
 
 import { create } from "../create_element.js";
 import { navigate } from "../navigate.js";
@@ -12,7 +12,6 @@ function cellContents(cell, models) {
   if (cell.link) parts.push(create("a", { href: cell.link, target: "_blank", rel: "noopener noreferrer" }, cell.text));
   else if (cell.text) parts.push(cell.text);
   if (cell.note) parts.push(": " + cell.note);
-  for (const line of cell.code || []) parts.push(create("code", {}, line));
   for (const target of cell.go || []) {
     parts.push(create("button", { type: "button", className: "cr-go", onclick: () => navigate(target) }, target.text));
   }

@@ -1,4 +1,4 @@
-"""Sortable tables with links, commands and notes in their cells."""
+"""Sortable tables with links and notes in their cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -39,7 +39,6 @@ class Cell:
     model: str = ""
     link: str = ""
     note: str = ""
-    code: tuple[str, ...] = ()
     go: tuple[LinkCell, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

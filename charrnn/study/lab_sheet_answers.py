@@ -1,0 +1,475 @@
+"""
+Answer the lab sheet section by section, for docs/lab_sheet.json and the page's tab Lab sheet.
+
+An answer has the verdict of `lab_sheet_claims.py`, a finding in one sentence with its sample size and interval, and the
+command that measures it again. All figures come from the stored records.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from charrnn.bootstrap import Interval, student_margin
+from charrnn.gradient_flow import flow_from_record
+from charrnn.metrics import bits_per_char
+from charrnn.ranges import signed
+from charrnn.study import lab_sheet_claims as claims
+from charrnn.study.lab_sheet_claims import CLAIMS, OPEN, SEEDS, Verdict
+from charrnn.study.load_records import Records
+from charrnn.surprisal import GroupMean, difference_by_kind
+
+NOT_MEASURED = "not measured"  # the verdict without a record
+TRAIN, STUDY = "python scripts/train.py", "python scripts/study.py"
+EVALUATE, ANALYSE = "python scripts/evaluate.py checkpoints", "python scripts/analyse.py checkpoints"
+PROFILE = "python scripts/bench.py profile"
+MODELS = ("rnn", "lstm", "minigpt")  # whose texts the study compares
+NO_FILTER = {"top_k": 0, "top_p": 1.0}
+Judge = Callable[[Records], Verdict]
+
+
+class Answer(NamedTuple):
+    """A claim or question of the sheet, its verdict, the finding and the commands that measure it."""
+
+    claim: str
+    judge: Judge
+    finding: Callable[[Records], str]
+    commands: tuple[str, ...]
+
+    def record(self, records: Records) -> dict[str, Any]:
+        """Return the answer; without a record its finding says which command makes it."""
+        try:
+            verdict, figure = self.judge(records)
+            finding = self.finding(records)
+        except (OSError, ValueError) as error:
+            verdict, figure, finding = NOT_MEASURED, "", f"{error}."
+        commands = list(self.commands)
+        return {"claim": self.claim, "verdict": verdict, "finding": finding, "figure": figure, "commands": commands}
+
+
+class Section(NamedTuple):
+    """A section or an exercise of the sheet. key: its number there; title: its subject."""
+
+    key: str
+    title: str
+    answers: tuple[Answer, ...]
+
+
+def lab_sheet(records: Records) -> str:
+    """Return the content of docs/lab_sheet.json: the sections with their answers."""
+    sections = [
+        {"key": key, "title": title, "answers": [answer.record(records) for answer in answers]}
+        for key, title, answers in SECTIONS
+    ]
+    return json.dumps({"sections": sections}, indent=1, ensure_ascii=False) + "\n"
+
+
+# ------------------------------------------------------------------------------------------------ findings
+
+
+def vanishing(records: Records) -> str:
+    parts = []
+    for name, title in (("rnn", "the vanilla network"), ("lstm", "the LSTM")):
+        flow = _flow(records, name)
+        parts.append(f"after {flow.describe_horizon()} characters in {title}")
+    return f"99 % of the gradient is gone {parts[0]}, {parts[1]} ({_flow(records, 'rnn').positions:,} positions, 95 %)."
+
+
+def relu(records: Records) -> str:
+    free = records.rows("relu", activation="relu", max_grad_norm=0.0)
+    tanh = records.rows("relu", activation="tanh", max_grad_norm=0.0)
+    lost = sum(row["diverged_at"] is not None for row in tanh)
+    return f"Without clipping {_diverged(free)} with ReLU ended in NaN; with tanh {lost} of {len(tanh)}."
+
+
+def loop_share(records: Records) -> str:
+    record = records.bench("profile")
+    plain = _profile_row(record, "plain loop")
+    return (
+        f"A plain loop over {record['seq_len']} characters and its backward pass take "
+        f"{_percent(plain['loop_share'])} of a training step of {plain['median_ms']:.0f} ms (median of "
+        f"{record['rounds']})."
+    )
+
+
+def parallel(records: Records) -> str:
+    """Explain why positions in parallel win on a GPU, with the times on this machine."""
+    record = records.bench("profile")
+    plain, ours, gpt = (_profile_row(record, name) for name in ("plain loop", "charrnn rnn", "MiniGPT"))
+    size = records.runs["minigpt"]["parameters"] / records.runs["rnn"]["parameters"]
+    (line,) = [line for line in record["against_T"] if line["name"] == "plain loop"]
+    growth = line["median_ms"][-1] / line["median_ms"][0]
+    return (
+        f"One training step takes {plain['median_ms']:.0f} ms in a plain loop, {ours['median_ms']:.0f} ms with "
+        f"backpropagation by hand and {gpt['median_ms']:.0f} ms in MiniGPT, which has {size:.1f} times the weights "
+        f"(median of {record['rounds']}, {record['machine']['threads']} processor cores). A processor with few cores "
+        "is limited by arithmetic, so the smaller network is faster here. A GPU with thousands of lanes is limited by "
+        f"waiting: MiniGPT computes all {record['seq_len']} positions at once, a recurrent network one after the other "
+        f"(the plain loop takes {growth:.1f} times as long for {line['seq_len'][-1]} characters as for "
+        f"{line['seq_len'][0]})."
+    )
+
+
+def temperature(records: Records) -> str:
+    cold, hot = (records.row("sampling", model="rnn", temperature=t, **NO_FILTER) for t in (0.5, 1.2))
+    texts = records.study["sampling"]["settings"]["texts"]
+    known, distinct = ([_share(row[key], texts) for row in (cold, hot)] for key in ("known_words", "distinct_4grams"))
+    return (
+        f"From T = 0.5 to T = 1.2 the share of real words goes from {known[0]} to {known[1]}, that of four-letter "
+        f"sequences which are distinct from {distinct[0]} to {distinct[1]} ({texts} texts each, 95 %)."
+    )
+
+
+def clipping(records: Records) -> str:
+    free = records.rows("clipping", learning_rate=1e-3, max_grad_norm=0.0)
+    largest = max(row["largest_grad_norm"] for row in free)
+    share = sum(row["share_to_clip"] for row in free) / len(free)
+    return (
+        f"Without clipping {_diverged(free)} ended in NaN. The largest gradient norm was {largest:.2f}: a threshold of "
+        f"5 acts on {100 * share:.1f} % of the steps."
+    )
+
+
+def initial_loss(records: Records) -> str:
+    nats = [info.metrics["initial_loss_nats"] for info in records.bundled]
+    return (
+        f"{min(nats):.3f} to {max(nats):.3f} nats in {len(nats)} networks; a uniform guess among 65 characters costs "
+        f"ln 65 = {math.log(65):.3f}."
+    )
+
+
+def losses_of(records: Records, name: str) -> str:
+    train, val = records.nats(name, "train_loss_nats"), records.nats(name)
+    return f"{train:.3f} nats in training, {val:.3f} on held-out text after {records.runs[name]['step']:,} steps"
+
+
+def sheet_recipe(records: Records) -> str:
+    return f"The sheet's recipe reaches {losses_of(records, 'rnn-lab')} (one run; {_seeds(records)})."
+
+
+def bits(records: Records) -> str:
+    train, val = (bits_per_char(records.nats("rnn-lab", name)) for name in ("train_loss_nats", "val_stream_nats"))
+    return (
+        f"{train:.2f} bits per character in training, {val:.2f} on held-out text: the sheet's 2.3 is near the latter."
+    )
+
+
+def one_run(records: Records, name: str, title: str) -> str:
+    return f"{title} reaches {losses_of(records, name)} (one run; {_seeds(records)})."
+
+
+def order(records: Records) -> str:
+    lstm, gpt = (_difference(records, "rnn", name) for name in ("lstm", "minigpt"))
+    return (
+        f"The LSTM needs {_margin(lstm)} and MiniGPT {_margin(gpt)} bits per character fewer than the vanilla network "
+        f"on {lstm.characters:,} held-out characters (95 %)."
+    )
+
+
+def coherence(records: Records) -> str:
+    texts = records.study["sampling"]["settings"]["texts"]
+    shares = [
+        f"{_share(_complement(records.row('sampling', model=name, temperature=0.8, **NO_FILTER)), texts)} ({name})"
+        for name in MODELS
+    ]
+    return (
+        f"Words at T = 0.8 that do not occur in the training text: {', '.join(shares)}, {texts} texts each. That "
+        "measures spelling; sense needs readers."
+    )
+
+
+def wall_time(records: Records) -> str:
+    record = records.bench("profile")
+    minutes = [2000 * _profile_row(record, name)["median_ms"] / 60_000 for name in ("plain loop", "MiniGPT")]
+    return (
+        f"2,000 steps on {record['machine']['threads']} processor cores: {minutes[0]:.1f} minutes in a plain loop, "
+        f"{minutes[1]:.1f} for MiniGPT. The sheet's times are of a GPU; none was measured."
+    )
+
+
+def hundred_back(records: Records) -> str:
+    row, gpt = (records.row("reach", model=name) for name in ("rnn", "minigpt"))
+    lag = row["lags"].index(100)
+    changes = [f"{each['kl_mean_nats'][lag]:.0e}" for each in (row, gpt)]
+    return (
+        f"Replacing the character 100 back changes the vanilla network's prediction by {changes[0]} nats and MiniGPT's "
+        f"by {changes[1]} (KL, mean over {row['positions']:,} positions)."
+    )
+
+
+def no_grad(records: Records) -> str:
+    rows = sorted(records.rows("no_grad"), key=lambda row: row["chars"])
+    rounds = records.study["no_grad"]["settings"]["rounds"]
+    slower = [row["times_slower"] for row in rows]
+    return (
+        f"Sampling takes {min(slower):.2f} to {max(slower):.2f} times as long without it, for {rows[0]['chars']:,} to "
+        f"{rows[-1]['chars']:,} characters (median of {rounds})."
+    )
+
+
+def saturation(records: Records) -> str:
+    used = {row["model"]: row["effective_context"] for row in records.rows("position")}
+    named = ", ".join(f"{used[name]} in `{name}`" for name in ("rnn-seq512", "lstm", "minigpt", "minigpt-seq512"))
+    positions = records.study["position"]["settings"]["positions"]
+    return (
+        f"Characters of context after which more is worth less than 0.01 nats: {named} ({positions:,} positions, in "
+        "powers of two)."
+    )
+
+
+def layer_norm(records: Records) -> str:
+    gains = {
+        length: records.nats(f"rnn{end}") - records.nats(f"rnn-layernorm{end}")
+        for length, end in ((128, ""), (256, "-seq256"), (512, "-seq512"))
+    }
+    named = ", ".join(f"{signed(gain)} nats at {length}" for length, gain in gains.items())
+    return f"Layer norm lowers the held-out loss by {named} characters of context (one run each; {_seeds(records)})."
+
+
+def filters(records: Records) -> str:
+    """Count the pairs of network and temperature that top-p wins, and say how narrow both winners are."""
+    wins, kept = 0, {"top_k": list[float](), "top_p": list[float]()}
+    pairs = [(model, t) for model in MODELS for t in (0.8, 1.0, 1.2)]
+    for model, t in pairs:
+        rows = records.rows("sampling", model=model, temperature=t)
+        k, p = (
+            max((row for row in rows if is_filtered(row)), key=lambda row: row["known_words"]["mean"])
+            for is_filtered in (lambda row: row["top_k"] > 0, lambda row: row["top_p"] < 1)
+        )
+        wins += p["known_words"]["mean"] > k["known_words"]["mean"]
+        kept["top_k"].append(k["kept_characters"])
+        kept["top_p"].append(p["kept_characters"])
+    narrow = {name: " to ".join(f"{n:.1f}" for n in sorted({min(ns), max(ns)})) for name, ns in kept.items()}
+    settings = records.study["sampling"]["settings"]
+    return (
+        f"The best top-p wrote more real words than the best top-k in {wins} of {len(pairs)} pairs of network and "
+        f"temperature {_of_all(wins, len(pairs))}, {settings['texts']} texts of {settings['chars']:,} characters each. "
+        f"The winners let {narrow['top_p']} characters through with top-p, {narrow['top_k']} with top-k."
+    )
+
+
+def compared(records: Records, name: str, other: str, titles: tuple[str, str]) -> str:
+    """Compare two runs: held-out losses, and the paired difference on the held-out text."""
+    difference = _difference(records, other, name)
+    better, worse = titles
+    if difference.delta_bits < 0:
+        difference, better, worse = _difference(records, name, other), worse, better
+    nats = f"{records.nats(name):.3f} and {records.nats(other):.3f} nats on held-out text"
+    return (
+        f"{_capitalized(titles[0])} and {titles[1]}: {nats}. {_capitalized(better)} needs {_margin(difference)} bits "
+        f"per character fewer than {worse} on {difference.characters:,} characters (95 %, one run each; "
+        f"{_seeds(records)})."
+    )
+
+
+def undecided(records: Records, name: str, other: str) -> Verdict:
+    """Judge which of two runs is better: open within the span of the seeds of one network."""
+    gain, span = records.nats(other) - records.nats(name), _seed_span(records)
+    figure = (
+        f"held-out loss {records.nats(name):.3f} (`{name}`), {records.nats(other):.3f} (`{other}`), one run each; "
+        f"{len(SEEDS)} seeds of one network span {span:.3f}"
+    )
+    if abs(gain) <= span:
+        return Verdict(OPEN, f"{figure}: three seeds of each would decide it")
+    return Verdict(name if gain > 0 else other, figure)
+
+
+# ------------------------------------------------------------------------------------------------ estimates
+
+
+def share_interval(count: int, of: int) -> Interval:
+    """Return the exact 95 % interval of a share (Clopper and Pearson 1934)."""
+
+    def at_most(share: float, k: int) -> float:
+        return math.fsum(math.comb(of, i) * share**i * (1 - share) ** (of - i) for i in range(k + 1))
+
+    def solve(k: int, probability: float) -> float:
+        """Return the share at which at most k of the draws succeed with this probability."""
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if at_most(middle, k) > probability else (low, middle)
+        return low
+
+    return Interval(solve(count - 1, 0.975) if count else 0.0, solve(count, 0.025) if count < of else 1.0)
+
+
+def _diverged(rows: Sequence[dict[str, Any]]) -> str:
+    """Format how many runs diverged, with the interval of the share."""
+    count = sum(row["diverged_at"] is not None for row in rows)
+    return f"{count} of {len(rows)} runs {_of_all(count, len(rows))}"
+
+
+def _capitalized(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _of_all(count: int, of: int) -> str:
+    """Format the interval of a share."""
+    interval = share_interval(count, of)
+    return f"(95 %: {_percent(interval.low)} to {_percent(interval.high)})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _share(estimate: dict[str, float], samples: int) -> str:
+    """Format the mean share of some texts with the margin of its 95 % interval."""
+    margin = student_margin(estimate["standard_error"], samples)
+    return f"{100 * estimate['mean']:.0f}" + ("" if margin is None else f" ± {100 * margin:.1f}") + " %"
+
+
+def _complement(row: dict[str, Any]) -> dict[str, float]:
+    return {**row["known_words"], "mean": 1 - row["known_words"]["mean"]}
+
+
+def _margin(difference: GroupMean) -> str:
+    margin = "" if difference.margin_bits is None else f" ± {difference.margin_bits:.3f}"
+    return f"{difference.delta_bits:.3f}{margin}"
+
+
+def _difference(records: Records, a: str, b: str) -> GroupMean:
+    """Return how many bits per character A needs more than B on the held-out text."""
+    found = {info.name: info for info in records.bundled}
+    return difference_by_kind(*(records.analysis(found[name], "bits") for name in (a, b)))[0]
+
+
+def _seed_span(records: Records) -> float:
+    nats = [records.nats(name) for name in SEEDS]
+    return max(nats) - min(nats)
+
+
+def _seeds(records: Records) -> str:
+    return f"{len(SEEDS)} seeds of one network span {_seed_span(records):.3f} nats"
+
+
+def _flow(records: Records, name: str) -> Any:
+    (info,) = [info for info in records.bundled if info.name == name]
+    return flow_from_record(records.analysis(info, "gradient"))
+
+
+def _profile_row(record: dict[str, Any], name: str) -> dict[str, Any]:
+    (row,) = [row for row in record["rows"] if row["name"] == name]
+    return row
+
+
+# ------------------------------------------------------------------------------------------------ the sections
+
+
+def answer(judge: Judge, finding: Callable[[Records], str], *commands: str) -> Answer:
+    """Return the answer to a claim of CLAIMS."""
+    (claim,) = [claim for _, claim, judged in CLAIMS if judged is judge]
+    return Answer(claim, judge, finding, commands)
+
+
+SECTIONS = (
+    Section(
+        "0",
+        "Why recurrent networks lost",
+        (
+            answer(
+                claims.fifty_steps,
+                vanishing,
+                f"{ANALYSE}/rnn checkpoints/lstm --sections gradient --anew",
+            ),
+        ),
+    ),
+    Section("1–2", "The vanilla cell", (answer(claims.relu, relu, f"{STUDY} relu"),)),
+    Section("3", "The loop over time", (answer(claims.loop, loop_share, PROFILE),)),
+    Section("4", "Sampling and temperature", (answer(claims.temperature, temperature, f"{STUDY} sampling"),)),
+    Section("5", "The training loop", (answer(claims.clipping, clipping, f"{STUDY} clipping"),)),
+    Section(
+        "6",
+        "What to expect",
+        (
+            answer(claims.initial_loss, initial_loss, f"{TRAIN} --recipe rnn-lab"),
+            answer(claims.training_loss, sheet_recipe, f"{TRAIN} --recipe rnn-lab", f"{EVALUATE}/rnn-lab"),
+            answer(claims.bits, bits, f"{EVALUATE}/rnn-lab"),
+            answer(claims.order, order, f"{ANALYSE}/rnn checkpoints/lstm checkpoints/minigpt --sections bits --anew"),
+        ),
+    ),
+    Section(
+        "7",
+        "Against a Transformer",
+        (
+            answer(
+                claims.minigpt_loss,
+                partial(one_run, name="minigpt", title="MiniGPT"),
+                f"{TRAIN} --cell minigpt",
+                f"{EVALUATE}/minigpt",
+            ),
+            answer(claims.coherence, coherence, f"{STUDY} sampling"),
+            answer(claims.wall_time, wall_time, PROFILE),
+            answer(claims.hundred_back, hundred_back, f"{STUDY} reach"),
+        ),
+    ),
+    Section("8", "Pitfalls", (answer(claims.no_grad, no_grad, f"{STUDY} no_grad"),)),
+    Section(
+        "Stretch 1",
+        "LSTM by hand",
+        (
+            answer(
+                claims.lstm_loss,
+                partial(one_run, name="lstm", title="The LSTM"),
+                f"{TRAIN} --cell lstm",
+                f"{EVALUATE}/lstm",
+            ),
+        ),
+    ),
+    Section(
+        "Stretch 2",
+        "GRU against LSTM",
+        (
+            Answer(
+                "Which of the two predicts better?",
+                partial(undecided, name="gru", other="lstm"),
+                partial(compared, name="gru", other="lstm", titles=("the GRU", "the LSTM")),
+                (f"{TRAIN} --cell gru", f"{EVALUATE}/gru"),
+            ),
+        ),
+    ),
+    Section(
+        "Stretch 3",
+        "Layer norm inside the cell",
+        (
+            answer(
+                claims.layer_norm,
+                layer_norm,
+                f"{TRAIN} --layer-norm",
+                f"{TRAIN} --layer-norm --seq-len 512",
+            ),
+        ),
+    ),
+    Section(
+        "Stretch 4",
+        "Carrying the state",
+        (
+            Answer(
+                "Does a state carried across batches help?",
+                partial(undecided, name="rnn-stateful", other="rnn"),
+                partial(compared, name="rnn-stateful", other="rnn", titles=("stateful training", "shuffled training")),
+                (f"{TRAIN} --stateful",),
+            ),
+        ),
+    ),
+    Section(
+        "Stretch 5",
+        "Longer context",
+        (
+            answer(
+                claims.saturation,
+                saturation,
+                f"{TRAIN} --seq-len 512",
+                f"{STUDY} position checkpoints/rnn-seq512 checkpoints/minigpt",
+            ),
+        ),
+    ),
+    Section("Stretch 6", "Top-k and top-p", (answer(claims.filters, filters, f"{STUDY} sampling"),)),
+    Section(
+        "Stretch 7",
+        "Where the time goes",
+        (answer(claims.loop, parallel, PROFILE),),
+    ),
+)

@@ -1,0 +1,46 @@
+// The sections of the lab sheet with their answers, links and commands.
+
+import { create } from "../components/create_element.js";
+import { navigate } from "../components/navigate.js";
+import { page } from "../components/page_state.js";
+import { createViewQuery } from "../components/view_query.js";
+
+/** Return a text as nodes, with `quoted names` as code. */
+const withCode = (text) => text.split("`").map((part, i) => (i % 2 ? create("code", {}, part) : part));
+
+/** Create a link to a view; it says which network it switches to. */
+function linkTo({ text, ...target }) {
+  const model = page.models.find(({ name }) => name === target.model && name !== page.checkpoint?.name);
+  const effect = model ? create("span", {}, ` (switches to ${model.title})`) : "";
+  return create("button", { type: "button", className: "cr-go", onclick: () => navigate(target) }, text, effect);
+}
+
+function answerBox({ claim, verdict, finding, figure }) {
+  const badge = create("b", { className: "cr-verdict", dataset: { verdict } }, verdict);
+  const box = create("div", "cr-lab-answer", create("p", "cr-claim", badge, " ", ...withCode(claim)), create("p", {}, ...withCode(finding)));
+  if (figure) box.append(create("details", "cr-numbers", create("summary", {}, "all figures"), create("p", {}, ...withCode(figure))));
+  return box;
+}
+
+function sectionBox({ key, title, answers, links }) {
+  const commands = [...new Set(answers.flatMap(({ commands }) => commands))];
+  const columns = [
+    create("div", {}, ...answers.map(answerBox)),
+    create("div", { role: "group", ariaLabel: "See it" }, ...links.map(linkTo)),
+    create("div", { role: "group", ariaLabel: "Do it yourself" }, ...commands.map((command) => create("code", {}, command))),
+  ];
+  return create("section", "cr-lab-section", create("h3", {}, `${key} · ${title}`), ...columns);
+}
+
+/** Set up the view; returns a function that takes the server's answers. */
+export function mount({ element, send }) {
+  const box = element.querySelector(".cr-lab-sections");
+  let shown = [];
+  const draw = () => box.replaceChildren(...shown.map(sectionBox));
+  for (const event of ["models-changed", "checkpoint-changed"]) page.on(event, draw); // links name the network to which they switch
+  const show = ({ sections = [] }) => {
+    shown = sections;
+    draw();
+  };
+  return createViewQuery({ element, send, show }).receive;
+}
