@@ -71,16 +71,9 @@ HAMLET:
 I humbly thank you; well, well, well.
 """
 HEIGHT = "document.documentElement.scrollHeight"
-CAPITALS = """() => {
-    const { record, map } = charrnn.live;
-    const wanted = record.characters.map((c) => (/[A-Z:]/.test(c) ? 1 : -1));
-    const weight = { 1: 1 / wanted.filter((w) => w > 0).length, "-1": 1 / wanted.filter((w) => w < 0).length };
-    const score = (unit) => wanted.reduce((sum, w, i) => sum + w * weight[w] * record.value(i, unit), 0);
-    return map.rows.indexOf([...map.rows].sort((a, b) => score(b) - score(a))[0]);
-}"""
 WIDEST_CHOICE = """() => {
-    const { record, map, distribution } = charrnn.live;
-    const left = (i) => distribution(record.logitsAfter(map.from + i), charrnn.settings).kept;
+    const { record, pictures, distribution } = charrnn.live;
+    const left = (i) => distribution(record.logitsAfter(pictures.strips.from + i), charrnn.settings).kept;
     return Array.from({ length: 24 }, (_, i) => i + 56).sort((a, b) => left(b) - left(a))[0];
 }"""
 
@@ -98,13 +91,13 @@ def opened(browser: Browser, address: str, look: str) -> Iterator[Page]:
 
 
 def point_at_a_unit(page: Page) -> None:
-    """Color the text by the unit for capitals and point at its row."""
-    row, column = page.evaluate(CAPITALS), page.evaluate(WIDEST_CHOICE)
-    box = page.locator(".cr-canvas").bounding_box()
+    """Color the text by the first named unit and point at its strip."""
+    column = page.evaluate(WIDEST_CHOICE)
+    box = page.locator(".cr-strips").bounding_box()
     assert box
-    tall = box["height"] * page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.canvas.height")
-    x = box["x"] + (column + 0.5) * box["width"] / page.evaluate("charrnn.live.map.columns")
-    page.mouse.click(x, box["y"] + (row + 0.5) * tall)
+    x = box["x"] + (column + 0.5) * box["width"] / page.evaluate("charrnn.live.pictures.strips.columns")
+    half = page.evaluate("charrnn.live.pictures.strips.rowHeight / charrnn.live.pictures.strips.ratio / 2")
+    page.mouse.click(x, box["y"] + half)
     page.wait_for_timeout(300)
 
 

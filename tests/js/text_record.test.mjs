@@ -32,6 +32,6 @@ test("no cell of a table begins like a formula, and every special character is q
 
 test("file names have no separators", () => {
   const shown = { model: { name: "../some one/lab=1", step: 300 }, view: { name: "layer 6" } };
-  assert.equal(fileName(shown, { change: true, range: null }, "png"), "..-some-one-lab-1_delta-layer-6_step-300.png");
-  assert.equal(fileName(shown, { change: false, range: null }, "png"), "..-some-one-lab-1_layer-6_step-300.png");
+  assert.equal(fileName(shown, { change: true, rowsLabel: "" }, "png"), "..-some-one-lab-1_delta-layer-6_step-300.png");
+  assert.equal(fileName(shown, { change: false, rowsLabel: "rows 3–8" }, "png"), "..-some-one-lab-1_layer-6_step-300_rows-3-8.png");
 });

@@ -18,6 +18,8 @@ PATIENCE_MS = 120_000  # several models may be measured, on a busy machine
 WIDE = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 BLANK = "about:blank"
+# The choice of an earlier visit, on pages that have a storage.
+SHOW_ALL_UNITS = "origin === 'null' || (localStorage['charrnn-all-units'] ??= 'on')"
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -55,8 +57,10 @@ def browser(browser_path: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def shared_context(browser: Browser) -> BrowserContext:
-    """One browser context for all files, so that their pages share the HTTP cache."""
-    return browser.new_context(viewport=WIDE, color_scheme="light")
+    """One browser context for all files, so that their pages share the HTTP cache; the heatmap shows all units."""
+    context = browser.new_context(viewport=WIDE, color_scheme="light")
+    context.add_init_script(SHOW_ALL_UNITS)
+    return context
 
 
 @contextmanager

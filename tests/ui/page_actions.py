@@ -101,20 +101,25 @@ def show_view(page: Page, view: str) -> None:
     page.wait_for_function(f"charrnn.live.record.view.name === '{view}'")
 
 
-def canvas_column(page: Page, position: int) -> list[list[int]]:
-    """The colors of the canvas at a position, [r, g, b] of each row from the top."""
+def open_options(page: Page) -> None:
+    """Unfold the options of the heatmap."""
+    page.locator(".cr-map-options summary").click()
+
+
+def canvas_column(page: Page, position: int, picture: str = "map") -> list[list[int]]:
+    """The colors of a picture at a position, [r, g, b] of each row from the top."""
     return page.evaluate(
-        """(position) => {
-            const { map } = charrnn.live;
+        """([position, picture]) => {
+            const map = charrnn.live.pictures[picture];
             const cell = map.canvas.width / map.columns;
             const x = Math.floor((position - map.from + 0.5) * cell);
             const pixels = map.canvas.getContext("2d").getImageData(x, 0, 1, map.rowHeight * map.rows.length).data;
             return map.rows.map((_, row) => {
-                const at = 4 * Math.floor((row + 0.5) * map.rowHeight);
+                const at = 4 * Math.floor((row + 0.5) * map.rowHeight + map.gap / 2);
                 return [pixels[at], pixels[at + 1], pixels[at + 2]];
             });
         }""",
-        position,
+        [position, picture],
     )
 
 

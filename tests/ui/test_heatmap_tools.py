@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Download, Page, expect
 
+from charrnn.bench.page_speed import ALIVE
 from charrnn.checkpoint import load
 from charrnn.ui.server.loaded_model import LoadedModel
 from tests.ui.conftest import CHECKPOINTS, open_page
@@ -19,7 +21,9 @@ from tests.ui.page_actions import (
     SLOW,
     canvas_column,
     columns,
+    open_options,
     press,
+    set_slider,
     set_speed,
     shades,
     start_writing,
@@ -51,13 +55,19 @@ def drag(page: Page, first: int, last: int) -> None:
     page.mouse.up()
 
 
-def hover(page: Page, row: int) -> str:
+def hover(page: Page, row: int) -> int:
     """Hover over a row -> the unit that the page names."""
     box = page.locator(".cr-canvas").bounding_box()
     assert box
     tall = box["height"] * page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.canvas.height")
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + (row + 0.5) * tall)
-    return page.locator(".cr-values").inner_text().split(" at ")[0]
+    return named_unit(page)
+
+
+def named_unit(page: Page) -> int:
+    found = re.match(r"Unit (\d+) (?:\(.+\) )?after “", page.locator(".cr-values").inner_text())
+    assert found
+    return int(found[1])
 
 
 def saved(page: Page, what: str) -> Download:
@@ -90,9 +100,10 @@ def test_rows_keep_similarity_order_while_writing(page: Page, loaded: LoadedMode
 def test_heatmap_goes_to_the_cursor_and_pans(page: Page, loaded: LoadedModel):
     shown, title = text(page), page.locator(".cr-map-title")
     values = read(loaded, shown, "h")
+    open_options(page)
     order, count = page.evaluate(ORDER), page.evaluate("charrnn.live.map.columns")
     assert len(shown) > count + 100 > 150
-    expect(title).to_contain_text(f"last {count} characters")
+    expect(title).to_contain_text(f"the last {count} characters")
     page.locator(".cr-line span").nth(21).click()
     page.mouse.move(5, 5)
     expect(title).to_contain_text(f"characters 1–{count} of {len(shown)}")
@@ -107,27 +118,65 @@ def test_heatmap_goes_to_the_cursor_and_pans(page: Page, loaded: LoadedModel):
     np.testing.assert_allclose(canvas_column(page, 60), shades(values[60, order]), atol=2)
     page.locator(".cr-text").focus()
     page.keyboard.press("Escape")
-    expect(title).to_contain_text(f"last {count} characters")
+    expect(title).to_contain_text(f"the last {count} characters")
     for _ in range(count):
         page.keyboard.press("ArrowLeft")
     assert page.evaluate("charrnn.live.cursor - charrnn.live.map.from") == count // 2  # it has left the part in sight
     np.testing.assert_allclose(canvas_column(page, len(shown) - count), shades(values[-count, order]), atol=2)
 
 
+def test_named_units_are_shown_as_strips(context: BrowserContext, app: str):
+    loaded = LoadedModel(load(CHECKPOINTS / "lstm"))
+    view = loaded.view("c")
+    assert view.named
+    units = view.named.units[:5]
+    page = open_page(context, app + "?model=lstm&view=c")
+    names = page.locator(".cr-strip-names b")
+    expect(names).to_have_text([unit.name for unit in units])
+    expect(page.locator(".cr-row-names button")).to_have_count(len(view.named.units))
+    page.locator(".cr-all-units").click()
+    expect(page.locator(".cr-canvas")).to_be_hidden()
+    page.reload()
+    page.wait_for_function(ALIVE)
+    expect(page.locator(".cr-canvas")).to_be_hidden()  # for the next visit too
+    expect(page.locator(".cr-map-title")).to_contain_text("5 of 256 numbers after each of the last 120 characters")
+
+    shown = text(page)
+    values = read(loaded, shown, "c")[:, [unit.unit for unit in units]]
+    position = len(shown) - 9
+    np.testing.assert_allclose(
+        canvas_column(page, position, "strips"), shades(values[position] / view.scale.high), atol=2
+    )
+    names.nth(1).click()
+    assert page.evaluate("charrnn.live.saved.unit") == units[1].unit
+    expect(page.locator(".cr-strip-names button").nth(1)).to_have_attribute("aria-pressed", "true")
+    page.locator(".cr-strips").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    expect(page.locator(".cr-values")).to_contain_text(f"Unit {units[2].unit} ({units[2].name}) after “")
+    open_options(page)
+    expect(page.locator(".cr-orders")).to_be_hidden()
+    assert table(saved(page, "csv"))[0][2:] == [f"unit {unit.unit}" for unit in units]
+    set_slider(page, "step", 0)
+    expect(page.locator(".cr-strips-see")).to_contain_text("Named at step 2,000: at step 0")
+    page.evaluate("localStorage.clear()")
+
+
 def test_drag_selects_a_range_of_rows(page: Page, loaded: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
     values = read(loaded, shown, "h")
+    open_options(page)
     whole = page.locator(".cr-canvas").bounding_box()
     drag(page, 100, 139)
     units = page.evaluate(ROWS)
     assert units == order[100:140]
     assert page.locator(".cr-text-title").inner_text() == "text"  # a drag is not a click
     assert page.locator(".cr-canvas").bounding_box() == whole
-    assert "rows 101–140 of 256 units" in page.locator(".cr-map-title").inner_text()
+    assert "rows 101–140 of 256 numbers" in page.locator(".cr-map-title").inner_text()
     position = len(shown) - 4
     np.testing.assert_allclose(canvas_column(page, position), shades(values[position, units]), atol=2)
 
-    assert hover(page, 7) == f"unit {units[7]}"
+    assert hover(page, 7) == units[7]
     expect(page.locator(".cr-lens")).to_be_visible()
     page.mouse.down()
     page.mouse.up()  # a click
@@ -143,7 +192,7 @@ def test_drag_selects_a_range_of_rows(page: Page, loaded: LoadedModel):
     page.locator(".cr-canvas").focus()
     for _ in range(10):
         page.keyboard.press("ArrowDown")
-    assert page.locator(".cr-values").inner_text().startswith(f"unit {order[110]} at ")  # the last visible one
+    assert named_unit(page) == order[110]  # the last visible one
     assert page.evaluate(mark, 7) == ink
     page.get_by_role("button", name="by index").click()  # a new order shows all units
     assert page.evaluate(ROWS) == list(range(256))
@@ -151,6 +200,7 @@ def test_drag_selects_a_range_of_rows(page: Page, loaded: LoadedModel):
 
 def test_row_range_can_be_typed_and_stays(page: Page):
     order = page.evaluate(ORDER)
+    open_options(page)
     first, last = (page.get_by_role("spinbutton", name=f"{end} row in sight") for end in ("First", "Last"))
     everything = page.get_by_role("button", name="all units")
     expect(everything).to_be_hidden()
@@ -175,7 +225,7 @@ def test_row_range_can_be_typed_and_stays(page: Page):
     page.locator(".cr-page").evaluate("e => (e.style.zoom = 1.25)")  # as in a lecture
     drag(page, 20, 40)
     assert page.evaluate(ROWS) == order[20:41]
-    assert hover(page, 3) == f"unit {order[23]}"
+    assert hover(page, 3) == order[23]
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
@@ -183,6 +233,7 @@ def test_row_range_can_be_typed_and_stays(page: Page):
 def test_csv_has_every_visible_value(page: Page, loaded: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
     values = read(loaded, shown, "h")
+    open_options(page)
     download = saved(page, "csv")
     assert download.suggested_filename == "rnn_h_step-2000.csv"
     head, *lines = table(download)
@@ -206,6 +257,7 @@ def test_csv_has_every_visible_value(page: Page, loaded: LoadedModel):
 
 def test_png_has_every_cell_and_axes(page: Page, loaded: LoadedModel):
     shown = text(page)
+    open_options(page)
     drag(page, 20, 59)
     units = page.evaluate(ROWS)
     download = saved(page, "png")
@@ -235,6 +287,7 @@ def test_png_has_every_cell_and_axes(page: Page, loaded: LoadedModel):
 
 
 def test_export_is_disabled_without_text(page: Page):
+    open_options(page)
     png, csv_button = (page.get_by_role("button", name=name, exact=True) for name in ("PNG", "CSV"))
     expect(png).to_be_enabled()
     press(page, "clear")
@@ -248,6 +301,7 @@ def test_export_is_disabled_without_text(page: Page):
 
 def test_dark_heatmap_zero_differs_from_background(context: BrowserContext, app: str):
     page = open_page(context, app + "?__theme=dark&characters=60")
+    open_options(page)
     page.locator(".cr-last-row").fill("60")
     page.locator(".cr-last-row").press("Enter")
     values = columns(page)

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.bench.page_speed import ALIVE
 from tests.ui.conftest import open_page
-from tests.ui.page_actions import set_speed, start_writing, text
+from tests.ui.page_actions import open_options, set_speed, start_writing, text
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def cursor(page: Page) -> int:
 
 def test_arrows_move_the_cursor_after_a_click_on_a_button(page: Page):
     last = len(text(page)) - 1
+    open_options(page)
     page.get_by_role("button", name="by index").click()
     page.keyboard.press("ArrowLeft")
     assert cursor(page) == last - 1

@@ -185,7 +185,7 @@ def test_lecture_is_large_light_and_high_contrast(context: BrowserContext, app: 
     )
     page.mouse.move(box["x"] + box["width"] - 3, bottom - (bottom - box["y"]) / rows / 2)
     lowest = page.evaluate("charrnn.live.map.rows.at(-1)")
-    expect(page.locator(".cr-values")).to_contain_text(f"unit {lowest} at ")
+    expect(page.locator(".cr-values")).to_contain_text(f"Unit {lowest} ")
     assert page.evaluate("charrnn.live.cursor") == last - 1
 
 

@@ -11,7 +11,18 @@ from playwright.sync_api import BrowserContext, Page, expect
 from charrnn.checkpoint import Checkpoint, load
 from charrnn.sampling import SamplingSettings
 from tests.ui.conftest import CHECKPOINTS, open_page
-from tests.ui.page_actions import choose, generated, press, set_slider, set_speed, show_view, start_writing, text, write
+from tests.ui.page_actions import (
+    choose,
+    generated,
+    open_options,
+    press,
+    set_slider,
+    set_speed,
+    show_view,
+    start_writing,
+    text,
+    write,
+)
 
 PROMPT = 'O "Juliet" \\n\n\'tis & = + <b>:'  # special in an address or in Python
 
@@ -47,6 +58,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     for name, value in (("temperature", 1.15), ("top_k", 30), ("top_p", 0.95), ("min_p", 0.02)):
         page.evaluate("document.querySelector('.cr-more').open = true")
         set_slider(page, name, value)
+    open_options(page)
     page.locator(".cr-change").click()
     page.get_by_role("button", name="by activity").click()
     first = write(page, seed=11, characters=90, prompt=PROMPT)
@@ -76,7 +88,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     other = open_page(context, link)
     assert text(other) == first
     assert other.evaluate("[charrnn.live.record.view.name, charrnn.live.map.change]") == ["c", True]
-    expect(other.get_by_role("button", name="by activity")).to_have_attribute("aria-pressed", "true")
+    expect(other.locator(".cr-orders [data-value=activity]")).to_have_attribute("aria-pressed", "true")
     assert other.locator("#cr-prompt").input_value() == PROMPT and other.locator("#cr-seed").input_value() == "11"
     assert copied(other, "link") == link
     assert write(other) == first  # the form has the same settings
@@ -216,6 +228,7 @@ def test_link_carries_read_text_and_its_continuation(context: BrowserContext, ap
 
 def test_link_carries_rows_selection_and_lecture(context: BrowserContext, app: str):
     page = open_page(context, app + "?lecture=1&scene=2&hide=min_p,speed&temperature=0.9&tick=gru,lstm")
+    open_options(page)
     page.locator(".cr-first-row").fill("13")
     page.locator(".cr-last-row").fill("40")
     page.locator(".cr-last-row").press("Enter")

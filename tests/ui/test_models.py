@@ -21,6 +21,7 @@ from tests.ui.page_actions import (
     choose,
     columns,
     generated,
+    open_options,
     shades,
     show_view,
     text,
@@ -79,7 +80,7 @@ def hovered(page: Page, position: int, row: int) -> tuple[str, int, float, float
     x = box["x"] + (position - first + 0.5) * box["width"] / shown
     page.mouse.move(x, box["y"] + (row + 0.5) * height)
     words = page.locator(".cr-values").inner_text()
-    pattern = r"(\w+) (\d+) at “.”: \S+ = ([+−]?[\d.]+), Δ\S+ = ([+−]?[\d.]+) · character (\d+) of \d+"
+    pattern = r"(\w+) (\d+) after “.”: ([+−]?[\d.]+) \(changed by ([+−]?[\d.]+)\) · character (\d+) of \d+"
     found = re.fullmatch(pattern, words)
     assert found and int(found[5]) == position + 1, words
     return found[1], int(found[2]), number(found[3]), number(found[4])
@@ -119,12 +120,12 @@ def test_gates_match_the_decoder_on_a_0_to_1_scale(page: Page, store: Store):
             np.testing.assert_allclose(columns(page), expected, rtol=1e-3, atol=1e-4)
     choose(page, "lstm")
     show_view(page, "f")
-    expect(page.locator(".cr-map-title")).to_contain_text("forget gate f, 28 units")
-    expect(page.locator(".cr-see")).to_contain_text("orange keeps it")
+    expect(page.locator(".cr-map-title")).to_contain_text("Forget gate f: 28 numbers after")
+    expect(page.locator(".cr-see")).to_contain_text("Orange remembers")
     expected, last = stepped(store.load("lstm"), text(page), "f"), len(text(page)) - 1
     for position, row in ((last, 3), (last - 40, 11)):
         what, unit, value, change = hovered(page, position, row)
-        assert what == "unit" and unit == page.evaluate(f"charrnn.live.map.rows[{row}]")
+        assert what == "Unit" and unit == page.evaluate(f"charrnn.live.map.rows[{row}]")
         assert value == pytest.approx(expected[position, unit], abs=0.0052)
         assert change == pytest.approx(expected[position, unit] - expected[position - 1, unit], abs=0.0052)
     order = page.evaluate("charrnn.live.map.rows")
@@ -150,12 +151,13 @@ def test_cell_state_has_its_own_scale(page: Page, store: Store):
 
 def test_changes_are_shown_without_a_request(page: Page, store: Store):
     page.evaluate("charrnn.live.record.isSame = true")  # an answer would replace the record
+    open_options(page)
     button = page.get_by_role("button", name="Δh")
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
     assert legend(page) == ["−2", "+2"]
-    expect(page.locator(".cr-map-title")).to_contain_text("change of the hidden state Δh")
-    expect(page.locator(".cr-see")).to_contain_text("pale means kept")
+    expect(page.locator(".cr-map-title")).to_contain_text("Change of the hidden state Δh")
+    expect(page.locator(".cr-see")).to_contain_text("Pale: kept.")
     expected, order = stepped(store.load("rnn"), text(page), "h"), page.evaluate("charrnn.live.map.rows")
     position = len(text(page)) - 5
     change = (expected[position] - expected[position - 1])[order]
@@ -164,7 +166,7 @@ def test_changes_are_shown_without_a_request(page: Page, store: Store):
     choose(page, "minigpt")  # changes stay selected
     scale = store.load("minigpt").view("layer 6").scale
     assert legend(page) == [f"≤ −{scale.change:g}", f"≥ +{scale.change:g}"]
-    expect(page.locator(".cr-change")).to_have_text("Δx₆")
+    expect(page.locator(".cr-change")).to_have_text("changes Δx₆")
 
 
 def test_transformer_layers_are_chosen_by_keyboard(page: Page, store: Store):
@@ -221,7 +223,7 @@ def test_many_layers_are_offered_in_a_list(page: Page, store: Store):
     assert len(chosen.locator("option").all()) == 13
     chosen.select_option("layer 10")
     page.wait_for_function("charrnn.live.record.view.name === 'layer 10'")
-    expect(page.locator(".cr-map-title")).to_contain_text("residual stream x₁₀, 32 dimensions")
+    expect(page.locator(".cr-map-title")).to_contain_text("Residual stream x₁₀: 32 numbers")
     expected = stepped(store.load("deep"), text(page), "layer 10")
     np.testing.assert_allclose(columns(page), expected, rtol=1e-3, atol=1e-4)
 
@@ -229,7 +231,7 @@ def test_many_layers_are_offered_in_a_list(page: Page, store: Store):
 def test_many_units_share_the_canvas_height(page: Page, store: Store):
     choose(page, "wide")
     show_view(page, "z")
-    expect(page.locator(".cr-see")).to_contain_text("share a line of pixels")
+    expect(page.locator(".cr-see")).to_contain_text("More rows than pixels")
     assert page.locator(".cr-canvas").evaluate("canvas => canvas.clientHeight") == 280 + 18
     expected, last = stepped(store.load("wide"), text(page), "z"), len(text(page)) - 1
     order, rows = page.evaluate("charrnn.live.map.rows"), (2, 350, 699)
@@ -245,6 +247,7 @@ def test_many_units_share_the_canvas_height(page: Page, store: Store):
 
 def test_no_view_scrolls_sideways(context: BrowserContext, app: str):
     page = open_page(context, app)
+    open_options(page)
     for name in ("minigpt", "lstm"):
         choose(page, name)
         page.locator(".cr-change").click()

@@ -159,7 +159,9 @@ def test_buttons_and_notices_are_seen_from_every_tab(page: Page):
 def test_hover_shows_unit_character_and_value(page: Page):
     page.locator(".cr-canvas").hover()
     words = page.locator(".cr-values").inner_text()
-    pattern = r"unit (\d+) at “(.)”: h = ([+−]?[\d.]+), Δh = ([+−]?[\d.]+) · character (\d+) of (\d+)"
+    pattern = (
+        r"Unit (\d+) (?:\(.+\) )?after “(.)”: ([+−]?[\d.]+) \(changed by ([+−]?[\d.]+)\) · character (\d+) of (\d+)"
+    )
     found = re.fullmatch(pattern, words)
     assert found, words
     unit, character, value, change, place, _ = found.groups()
@@ -225,8 +227,8 @@ def test_arrow_keys_move_the_shared_cursor(page: Page):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     unit = page.evaluate("charrnn.live.map.rows[1]")
-    assert page.locator(".cr-values").inner_text().startswith(f"unit {unit} at ")
-    assert f"unit {unit} at " in (page.locator(".cr-canvas").get_attribute("aria-label") or "")
+    assert page.locator(".cr-values").inner_text().startswith(f"Unit {unit} ")
+    assert f"Unit {unit} " in (page.locator(".cr-canvas").get_attribute("aria-label") or "")
     page.keyboard.press("Enter")
     assert page.locator(".cr-text-title b").inner_text() == f"unit {unit}"
 
@@ -255,7 +257,7 @@ def test_step_slider_rereads_the_text(page: Page, checkpoint: Checkpoint):
     assert text(page) == before
     untrained = load(CHECKPOINTS / "rnn", steps[0])
     np.testing.assert_allclose(columns(page), states(untrained, before), rtol=1e-3, atol=1e-5)
-    assert f"step {steps[0]}" in page.locator(".cr-source").inner_text()
+    expect(page.locator(".cr-source")).to_contain_text(f"step {steps[0]} ")
     press(page, "step")
     page.wait_for_function(f"charrnn.live.drawn === {len(before) + 1}")
     assert text(page).startswith(before)

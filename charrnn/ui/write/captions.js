@@ -1,4 +1,6 @@
-// Captions of the heatmap: title, ends of the scale, explanation.
+// Captions of the pictures: title, ends of the scale, explanation.
+
+import { create } from "../components/create_element.js";
 
 const RESIDUAL = /^layer (\d+)$/;
 
@@ -15,36 +17,38 @@ const NAMES = {
   embedding: "embedding",
 };
 
+const MEMORIES = { h: "The network’s memory", c: "The network’s long-term memory" };
+
 const EXPLANATIONS = {
-  h: "A column is what the network holds after a character; one unlike its neighbours is a character that changed the state a lot.",
-  c: "The long memory of the LSTM: a stripe is a unit that holds on to something, its end is where it lets go.",
-  i: "How much of the candidate g enters the memory c: orange takes it in, paper keeps it out.",
-  f: "How much of the memory c stays: orange keeps it, paper forgets it; a pale column is a character at which many units forget.",
-  g: "What this character would write into the memory c; the input gate i says how much of it does.",
-  o: "How much of the memory c is shown as h: orange shows it, paper holds it back.",
-  r: "How much of the old state the candidate n sees: orange all of it, paper none.",
-  z: "How much of the old state stays: orange keeps it, paper replaces it by the candidate n.",
-  n: "What this character would make of the state; it does where the update gate z is pale.",
-  embedding: "Before the first layer: each character by itself, so that the same character has the same column.",
+  h: "Each column is the memory after one character, each row one unit.",
+  c: "Each column is the long-term memory after one character, each row one unit: a stripe is a unit that keeps its value.",
+  i: "Orange lets new information into the memory c, no colour keeps it out.",
+  f: "Orange remembers, no colour forgets. A pale column: many units forget at that character.",
+  g: "The proposed new information. The input gate i decides how much of it enters the memory c.",
+  o: "Orange shows the memory c to the rest of the network as h, no colour hides it.",
+  r: "Orange lets the proposed memory n depend on the old one, no colour keeps the old one out.",
+  z: "Orange keeps the old memory, no colour replaces it by the proposed one, n.",
+  n: "The proposed new memory. It replaces the old one where the update gate z is pale.",
+  embedding: "Each column is one character by itself, before the first layer: the same character, the same column.",
 };
 const LAYER_EXPLANATIONS = {
-  last: (layer) => "After the last layer, " + layer + ": from this column alone the next character is predicted.",
-  other: (layer) => "After " + layer + ", which read the stream and added to it.",
+  last: (layer) => "Each column is the network’s state after its last layer, " + layer + ": it alone gives the next character.",
+  other: (layer) => "Each column is the network’s state after " + layer + ", which read the columns before it and added to them.",
 };
 const CHANGE_EXPLANATIONS = {
-  h: "What each character changed: pale means kept, full colour means a unit turned over.",
-  residual: "How each column differs from the one before: pale dimensions are alike for both characters.",
-  other: "What each character changed: pale means kept.",
+  h: "What each character changed. Pale: kept. Strong: flipped.",
+  residual: "How each column differs from the one before. Pale: the same for both characters.",
+  other: "What each character changed. Pale: kept.",
 };
 
 const ORDER_EXPLANATIONS = {
-  similarity: (row) => row + "s that behave alike stand together.",
-  index: (row) => row + "s in the order of the weights.",
-  activity: (row) => "On top the " + row.toLowerCase() + "s that change most.",
+  similarity: "Rows that behave alike are side by side.",
+  index: "Rows in the network’s own order.",
+  activity: "Most active units on top.",
 };
 
 const isResidual = (name) => name === "embedding" || RESIDUAL.test(name);
-const capital = (word) => word[0].toUpperCase() + word.slice(1);
+export const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
 /** Return the symbol of a view in formulas: its letter, or x with the layer for the residual stream. */
 export function symbol(name) {
@@ -85,24 +89,48 @@ function explanation(view, model, change) {
   return EXPLANATIONS[view.name] || "";
 }
 
-/** Describe what is in sight of the heatmap of a text of this length. */
-export function describeHeatmapPart({ view }, map, length) {
-  const range = map.range ? "rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " : "";
-  return heatmapTitle(view, map.change) + ", " + range + view.rows + " " + rowNoun(view.name) + "s, " + map.describeColumns(length);
+/** Describe what is in sight of the pictures of a text of this length. */
+export function describeHeatmapPart({ view }, { main, showsAll, visible }, length) {
+  const [memory, title] = [MEMORIES[view.name], heatmapTitle(view, main.change)];
+  const rows = showsAll ? main.rowsLabel : main.rows.length;
+  const numbers = (rows ? rows + " of " : "") + view.rows + " numbers";
+  const what = memory && !main.change ? memory + " (" + title + ")" : capital(title);
+  return what + ": " + numbers + " after each of " + visible.describe(length);
 }
 
-/** Show the captions of the heatmap with this row order. */
-export function showCaptions(element, record, map, order) {
+/** Show the captions of the pictures with this row order. */
+export function showCaptions(element, record, { map, strips }, order) {
   const $ = (selector) => element.querySelector(selector);
   const { view, model } = record;
-  const row = rowNoun(view.name);
   const [low, high] = scaleEnds(view, map.change);
   $(".cr-map").setAttribute("aria-label", capital(heatmapTitle(view, map.change)) + ", coloured from " + low + " to " + high);
-  const crowded = map.rowHeight < 1 ? " Neighbours share a line of pixels, the magnifier shows each." : "";
-  $(".cr-see").textContent = explanation(view, model, map.change) + " " + ORDER_EXPLANATIONS[order](capital(row)) + crowded;
+  const crowded = map.rowHeight < 1 ? " More rows than pixels: hover to see single units." : "";
+  $(".cr-see").textContent = explanation(view, model, map.change) + " " + ORDER_EXPLANATIONS[order] + crowded;
+  $(".cr-strips-see").textContent = view.named ? describeStrips(view, model, strips) : "";
+  showNames($(".cr-names-how"), view);
   $(".cr-least").textContent = low;
   $(".cr-most").textContent = high;
   $(".cr-scale").classList.toggle("cr-from-zero", !map.change && view.low === 0);
   $(".cr-scale").title = view.bounded ? "" : "up to three times the median size on a text of this model's own; what lies beyond has the same colour";
   $(".cr-source").textContent = model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7);
+}
+
+/** Describe the strips, and the step of their names if it is not the model's. */
+function describeStrips({ named, name, change }, model, strips) {
+  const noun = rowNoun(name);
+  const step = named.step.toLocaleString("en");
+  const other = model.step === named.step ? "" : " Named at step " + step + ": at step " + model.step.toLocaleString("en") + " a " + noun + " need not behave so yet.";
+  return "Each strip is one " + noun + ": what it follows, and the colour it takes there. Click it to colour the text." + other;
+}
+
+/** Show how the names of a view were found. */
+function showNames(element, { name: view, named }) {
+  element.hidden = !named;
+  if (!named) return;
+  const { characters, concepts, chance, units } = named;
+  const noun = rowNoun(view);
+  const expected = chance === null ? "" : " (an untrained network: " + chance.toFixed(1) + " on average)";
+  const found = concepts + " concepts have a " + noun + " that follows them better than units of untrained networks do" + expected;
+  element.querySelector("p").textContent = found + ". Scores on " + characters.toLocaleString("en") + " held-out characters, with 95 % intervals:";
+  element.querySelector("ul").replaceChildren(...units.map(({ unit, name, score }) => create("li", {}, name + ", " + noun + " " + unit + ": " + score)));
 }

@@ -3,7 +3,7 @@
 export class Cursor {
   constructor() {
     this.pinned = null; // position set by the user; null follows the text
-    this.pointer = null; // last event of a pointer over the heatmap
+    this.pointer = null; // {map, event}: last event of a pointer over a picture
     this.hovered = null; // {position, unit} under the pointer
     this.unit = null; // row that colors the text
     this.marked = null; // row selected by keys
@@ -29,12 +29,18 @@ export class Cursor {
     this.pinned = position === drawn - 1 ? null : position;
   }
 
-  /** Update the hovered cell after the columns have moved. */
-  updateHovered(map, drawn) {
-    if (this.pointer) this.hovered = map.cellUnder(this.pointer, drawn);
+  /** Take the cell under a pointer event over a picture. */
+  hover(map, event, drawn) {
+    this.pointer = { map, event };
+    this.updateHovered(drawn);
   }
 
-  /** Forget the pointer when it has left the heatmap. */
+  /** Update the hovered cell after the columns have moved. */
+  updateHovered(drawn) {
+    if (this.pointer) this.hovered = this.pointer.map.cellUnder(this.pointer.event, drawn);
+  }
+
+  /** Forget the pointer when it has left the picture. */
   leave() {
     this.pointer = this.hovered = null;
   }
@@ -49,7 +55,7 @@ export class Cursor {
 
   /** Return the cell to magnify: the one under the pointer, else the one selected by keys; null without one. */
   magnified(map, drawn) {
-    if (this.pointer) return this.hovered;
+    if (this.pointer) return this.pointer.map === map ? this.hovered : null;
     return this.marked !== null && document.activeElement === map.canvas && drawn ? map.cell(this.position(drawn), this.marked) : null;
   }
 }

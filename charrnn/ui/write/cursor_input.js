@@ -1,15 +1,16 @@
-// Moves the cursor by the pointer over text and heatmap, and by page events.
+// Moves the cursor by the pointer over text and pictures, the slider of the pictures, and page events.
 
 import { page } from "../components/page_state.js";
 
 const WHEEL_PIXELS = 8; // of a horizontal scroll, for a column
 
 /**
- * Connect the cursor. live() -> { record, drawn }; colorBy(unit) colors the text or removes the colors of this unit.
+ * Connect the cursor with the text, the pictures `maps` and the slider `part`, which moves their visible part.
  *
- * onMove(scroll) is called after a move, `announce` to describe it to screen readers, `redraw` when the focus has changed.
+ * live() -> { record, drawn }. colorBy(unit) colors the text or removes the colors of this unit. onMove(scroll) is called
+ * after a move, `announce` to describe it to screen readers, `redraw` when the focus has changed.
  */
-export function attachCursor({ text, map, cursor, live, onMove, announce, redraw, colorBy }) {
+export function attachCursor({ text, maps, part, cursor, live, onMove, announce, redraw, colorBy }) {
   text.box.addEventListener("pointermove", (event) => {
     const position = text.positionOf(event);
     if (position === null || cursor.hovered?.position === position) return;
@@ -27,36 +28,52 @@ export function attachCursor({ text, map, cursor, live, onMove, announce, redraw
     onMove();
   });
 
-  map.canvas.addEventListener("pointermove", (event) => {
-    cursor.pointer = event;
-    cursor.hovered = live().record && map.cellUnder(event, live().drawn);
+  const { visible } = maps[0];
+
+  /** Show the part from this position on; the cursor keeps it in sight. */
+  function showFrom(start) {
+    const { drawn } = live();
+    visible.showFrom(start, drawn);
+    cursor.pinned = visible.start === null ? null : visible.leftmost(drawn) + visible.count - 1;
+  }
+
+  part.addEventListener("input", () => {
+    cursor.hovered = null;
+    showFrom(Number(part.value));
     onMove();
-  });
-  map.canvas.addEventListener("pointerleave", () => {
-    cursor.leave();
-    onMove();
-  });
-  for (const change of ["focus", "blur"]) map.canvas.addEventListener(change, redraw);
-  map.canvas.addEventListener("click", (event) => {
-    const cell = live().record && map.cellUnder(event, live().drawn);
-    if (cell) colorBy(cell.unit);
   });
 
-  map.canvas.addEventListener(
-    "wheel",
-    (event) => {
-      const { record, drawn } = live();
-      const pixels = event.deltaX || (event.shiftKey ? event.deltaY : 0);
-      if (!record || !pixels || event.ctrlKey) return;
-      event.preventDefault();
-      const columns = Math.sign(pixels) * Math.max(1, Math.round(Math.abs(pixels) / WHEEL_PIXELS));
-      map.showFrom(map.leftmost(drawn) + columns, drawn);
-      cursor.pinned = map.start === null ? null : map.leftmost(drawn) + map.columns - 1; // so that the part stays in sight
-      cursor.hovered = map.cellUnder(event, drawn);
+  for (const map of maps) attachPicture(map);
+
+  function attachPicture(map) {
+    const { canvas } = map;
+    canvas.addEventListener("pointermove", (event) => {
+      if (!live().record) return;
+      cursor.hover(map, event, live().drawn);
       onMove();
-    },
-    { passive: false },
-  );
+    });
+    canvas.addEventListener("pointerleave", () => {
+      cursor.leave();
+      onMove();
+    });
+    for (const change of ["focus", "blur"]) canvas.addEventListener(change, redraw);
+    canvas.addEventListener("click", (event) => {
+      const cell = live().record && map.cellUnder(event, live().drawn);
+      if (cell) colorBy(cell.unit);
+    });
+    canvas.addEventListener("wheel", (event) => scroll(map, event), { passive: false });
+  }
+
+  function scroll(map, event) {
+    const { record, drawn } = live();
+    const pixels = event.deltaX || (event.shiftKey ? event.deltaY : 0);
+    if (!record || !pixels || event.ctrlKey) return;
+    event.preventDefault();
+    const columns = Math.sign(pixels) * Math.max(1, Math.round(Math.abs(pixels) / WHEEL_PIXELS));
+    showFrom(visible.leftmost(drawn) + columns);
+    cursor.hover(map, event, drawn);
+    onMove();
+  }
 
   page.on("cursor-moved", (by) => {
     const { record, drawn } = live();
@@ -68,9 +85,10 @@ export function attachCursor({ text, map, cursor, live, onMove, announce, redraw
     announce();
   });
   page.on("unit-moved", (by) => {
-    if (!map.rows) return;
-    const row = map.rows.includes(cursor.marked) ? map.rows.indexOf(cursor.marked) + by : 0;
-    cursor.marked = map.rows[Math.max(0, Math.min(map.rows.length - 1, row))];
+    const { rows } = maps.find(({ canvas }) => canvas === document.activeElement) ?? maps.find(({ canvas }) => canvas.offsetParent);
+    if (!rows) return;
+    const row = rows.includes(cursor.marked) ? rows.indexOf(cursor.marked) + by : 0;
+    cursor.marked = rows[Math.max(0, Math.min(rows.length - 1, row))];
     onMove();
     announce();
   });

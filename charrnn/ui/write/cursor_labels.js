@@ -1,7 +1,8 @@
 // Descriptions of the cursor, for the line below the heatmap and for screen readers.
 
 import { quoted } from "../components/page_state.js";
-import { formatValue, rowNoun, symbol, heatmapTitle } from "./captions.js";
+import { capital, formatValue, heatmapTitle, rowNoun } from "./captions.js";
+import { nameOf } from "./row_names.js";
 
 /** Return the name of a row: "unit 42". */
 export const unitName = (record, unit) => rowNoun(record.view.name) + " " + unit;
@@ -11,10 +12,10 @@ export function describeCursor(record, i, unit, drawn) {
   if (!record || i < 0) return "";
   const place = "character " + (i + 1) + " of " + drawn;
   if (unit === null) return quoted(record.characters[i]) + ", " + place;
-  const [view, name] = [record.view, symbol(record.view.name)];
-  const value = name + " = " + formatValue(record.value(i, unit), view, view.low < 0);
-  const change = "Δ" + name + " = " + formatValue(record.change(i, unit), view, true);
-  return unitName(record, unit) + " at " + quoted(record.characters[i]) + ": " + value + ", " + change + " · " + place;
+  const { view } = record;
+  const [value, change] = [formatValue(record.value(i, unit), view, view.low < 0), formatValue(record.change(i, unit), view, true)];
+  const name = capital(unitName(record, unit)) + nameOf(view, unit);
+  return name + " after " + quoted(record.characters[i]) + ": " + value + " (changed by " + change + ") · " + place;
 }
 
 /** Describe the heatmap with the cursor's description and the top candidates, for screen readers. */

@@ -1,26 +1,37 @@
-// The heatmap: one row per unit, one column per character, on a canvas.
+// Pictures of activations on a canvas, one row per unit, one column per character: all units, and a few as tall strips.
 
 import { visibleLetter } from "../components/page_state.js";
 import { css } from "../components/color_scale.js";
 
-const MAX_COLUMNS = 120;
-const MIN_COLUMN_WIDTH = 6; // CSS pixels, for a legible character
-const HEIGHT = 280; // preferred height in CSS pixels
+const HEIGHT = 280; // preferred height of all rows in CSS pixels
 const MIN_ROW_HEIGHT = 0.7; // device pixels; lower rows share lines
 const AXIS_HEIGHT = 18; // CSS pixels, for the characters below
 
 export class Heatmap {
-  constructor(canvas) {
+  /** columns: VisibleColumns, which several pictures can share. */
+  constructor(canvas, columns) {
     this.canvas = canvas;
+    this.visible = columns;
     this.context = canvas.getContext("2d", { alpha: false });
     this.cellCanvas = document.createElement("canvas"); // one pixel per column and line
     this.order = null; // row -> unit, for all rows
     this.range = null; // { first, last } visible rows of the order; null for all
     this.rows = null; // visible row -> unit
+    this.labels = null; // of the visible rows, if they have others than their numbers
     this.change = false; // show changes instead of values
-    this.start = null; // position of the leftmost column; null for the end of the text
     this.from = 0; // position of the leftmost column as drawn
+    this.gap = 0; // above each row, in device pixels
     this.measure();
+  }
+
+  /** Number of columns. */
+  get columns() {
+    return this.visible.count;
+  }
+
+  /** Name the visible rows if some are hidden: "rows 1–20". */
+  get rowsLabel() {
+    return this.range ? "rows " + (this.range.first + 1) + "–" + (this.range.last + 1) : "";
   }
 
   /** Set the row order; the visible range is kept if the number of rows is the same. */
@@ -31,28 +42,32 @@ export class Heatmap {
     this.measure();
   }
 
-  /** Fit the canvas to its box: whole device pixels per row if possible, at most 120 columns. */
+  /** Fit the canvas to its box. */
   measure() {
-    const ratio = window.devicePixelRatio || 1;
     const width = this.canvas.parentElement.clientWidth;
     if (!width) return;
-    this.ratio = ratio;
-    this.columns = Math.max(20, Math.min(MAX_COLUMNS, Math.floor(width / MIN_COLUMN_WIDTH)));
-    const all = this.order ? this.order.length : 256;
+    this.ratio = (window.devicePixelRatio || 1) * (this.canvas.currentCSSZoom ?? 1);
+    this.visible.fit(width);
     const units = this.rows ? this.rows.length : 256;
-    const preferred = (HEIGHT * ratio) / all; // device pixels per row
-    const height = Math.round((preferred < MIN_ROW_HEIGHT ? preferred : Math.max(1, Math.round(preferred))) * all);
-    this.rowHeight = height / units; // fewer rows use the height of all
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = height + Math.round(AXIS_HEIGHT * ratio);
-    this.canvas.style.height = this.canvas.height / ratio + "px";
+    this.rowHeight = this.measureRows(units);
+    this.canvas.width = Math.round(width * this.ratio);
+    this.canvas.height = Math.round(this.rowHeight * units) + Math.round(AXIS_HEIGHT * this.ratio);
+    this.canvas.style.height = this.canvas.height / this.ratio + "px";
     this.lines = linesOf(units, Math.round(Math.min(1, this.rowHeight) * units));
     this.cellCanvas.width = this.columns;
     this.cellCanvas.height = this.lines.length;
     this.image = this.cellCanvas.getContext("2d").createImageData(this.columns, this.lines.length);
     this.pixels = new Uint32Array(this.image.data.buffer);
     const style = getComputedStyle(this.canvas);
-    this.font = Math.round(Math.min(11, (width / this.columns) * 1.25) * ratio) + "px " + style.fontFamily;
+    this.font = Math.round(Math.min(11, (width / this.columns) * 1.25) * this.ratio) + "px " + style.fontFamily;
+  }
+
+  /** Return the height of a row in device pixels, a whole number if possible. Fewer rows use the height of all. */
+  measureRows(units) {
+    const all = this.order ? this.order.length : 256;
+    const preferred = (HEIGHT * this.ratio) / all;
+    const rowHeight = preferred < MIN_ROW_HEIGHT ? preferred : Math.max(1, Math.round(preferred));
+    return Math.round(rowHeight * all) / units;
   }
 
   /** Return the color level of a unit at position i, of its value or its change. */
@@ -60,11 +75,11 @@ export class Heatmap {
     return record.level(i, unit, this.change);
   }
 
-  /** Draw the columns in sight of a text of this length; frame the cursor's column and mark the ends of its rows. */
+  /** Draw the columns in sight of a text of this length; frame the cursor's column and mark the ends of these units' rows. */
   draw(record, length, palette, { cursor, units }) {
     if (!this.image || !this.rows) return;
     const { context, columns, pixels, rows, ratio } = this;
-    this.from = this.leftmost(length);
+    this.from = this.visible.leftmost(length);
     const drawn = Math.min(columns, length);
     const { emptyPixel } = palette;
     let next = 0;
@@ -84,6 +99,7 @@ export class Heatmap {
     context.fillRect(0, height, width, this.canvas.height - height);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.cellCanvas, 0, 0, width, height);
+    for (let row = 0; this.gap && row < rows.length; row++) context.fillRect(0, row * this.rowHeight, width, this.gap);
 
     const cell = width / columns;
     context.font = this.font;
@@ -99,41 +115,17 @@ export class Heatmap {
     if (cursor !== null && cursor >= this.from && cursor < this.from + drawn) {
       context.lineWidth = Math.max(1, Math.round(1.5 * ratio));
       context.strokeStyle = css(palette.ink);
-      context.strokeRect((cursor - this.from) * cell, context.lineWidth / 2, cell, height - context.lineWidth);
+      const frames = this.gap ? rows.map((_, row) => [row * this.rowHeight + this.gap, this.rowHeight - this.gap]) : [[0, height]];
+      for (const [top, frame] of frames) context.strokeRect((cursor - this.from) * cell, top + context.lineWidth / 2, cell, frame - context.lineWidth);
     }
     for (const unit of units) {
       const row = rows.indexOf(unit);
       if (row < 0) continue;
       context.fillStyle = css(palette.ink);
       for (const x of [0, width - 5 * ratio]) {
-        context.fillRect(x, (row + 0.5) * this.rowHeight - 1.5 * ratio, 5 * ratio, 3 * ratio);
+        context.fillRect(x, (row + 0.5) * this.rowHeight + this.gap / 2 - 1.5 * ratio, 5 * ratio, 3 * ratio);
       }
     }
-  }
-
-  /** Return the position in the leftmost column of a text of this length. */
-  leftmost(length) {
-    const last = Math.max(0, length - this.columns);
-    return this.start === null ? last : Math.min(this.start, last);
-  }
-
-  /** Show the end of the text if position is null, else a part with this position; a part in sight stays. */
-  showPosition(position, length) {
-    const from = this.leftmost(length);
-    if (position === null) this.start = null;
-    else if (position < from || position >= from + this.columns) this.showFrom(position - (this.columns >> 1), length);
-  }
-
-  /** Show the part from this position on, or the end of the text. */
-  showFrom(start, length) {
-    this.start = start >= length - this.columns ? null : Math.max(0, start);
-  }
-
-  /** Name the columns in sight of a text of this length. */
-  describeColumns(length) {
-    if (this.start === null) return "last " + this.columns + " characters";
-    const from = this.leftmost(length);
-    return "characters " + (from + 1) + "–" + Math.min(length, from + this.columns) + " of " + length;
   }
 
   /** Return the cell { position, unit, row } under a pointer event; null outside the drawn columns. */
@@ -142,7 +134,7 @@ export class Heatmap {
     const box = this.canvas.getBoundingClientRect();
     const column = Math.floor(((event.clientX - box.left) / box.width) * this.columns);
     const row = Math.floor(((event.clientY - box.top) / box.height) * (this.canvas.height / this.rowHeight));
-    const position = this.leftmost(length) + column;
+    const position = this.visible.leftmost(length) + column;
     if (column < 0 || row < 0 || row >= this.rows.length || position >= length) return null;
     return { position, unit: this.rows[row], row };
   }
@@ -165,6 +157,26 @@ export class Heatmap {
   cell(position, unit) {
     const row = this.rows.indexOf(unit);
     return position < this.from || position >= this.from + this.columns || row < 0 ? null : { position, unit, row };
+  }
+}
+
+/** A few units as tall rows with gaps, whose sizes come from the stylesheet. */
+export class Strips extends Heatmap {
+  /** Set the units and their labels. */
+  arrange(units, labels) {
+    this.labels = labels;
+    super.arrange(units);
+  }
+
+  get rowsLabel() {
+    return "named units";
+  }
+
+  measureRows() {
+    const style = getComputedStyle(this.canvas);
+    const pixels = (name) => Math.round(parseFloat(style.getPropertyValue(name)) * this.ratio);
+    this.gap = pixels("--cr-strip-gap");
+    return pixels("--cr-strip-height") + this.gap;
   }
 }
 

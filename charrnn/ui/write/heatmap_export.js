@@ -1,4 +1,4 @@
-// Exports the visible part of the heatmap as an image with axes, or as a CSV table.
+// Exports the visible part of a picture as an image with axes, or as a CSV table.
 
 import { create } from "../components/create_element.js";
 import { visibleLetter } from "../components/page_state.js";
@@ -19,11 +19,11 @@ const SPECIAL = /[",\r\n]/;
 /** Return the height of each of so many rows. */
 export const rowHeightFor = (rows) => Math.max(MIN_ROW_HEIGHT, Math.min(MAX_ROW_HEIGHT, Math.round(HEIGHT / rows)));
 
-/** Return the visible part of the heatmap: positions from … to, the units of the rows, and a title suffix for some rows. */
+/** Return the visible part of a picture: positions from … to, the units of the rows, their labels, and a title suffix for some rows. */
 export function visibleRange(map, length) {
-  const from = map.leftmost(length);
-  const suffix = map.range ? " · rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " + map.order.length : "";
-  return { from, to: Math.min(length, from + map.columns), rows: map.rows, suffix, change: map.change };
+  const from = map.visible.leftmost(length);
+  const suffix = map.rowsLabel && " · " + map.rowsLabel;
+  return { from, to: Math.min(length, from + map.columns), rows: map.rows, labels: map.labels ?? map.rows, suffix, change: map.change };
 }
 
 /** Quote a text for CSV; an apostrophe keeps spreadsheets from evaluating a formula. */
@@ -45,18 +45,19 @@ export function csv(record, { from, to, rows, change }) {
 
 /** Name a file by model, view and step, in characters allowed by every file system. */
 export function fileName({ model, view }, map, type) {
-  const rows = map.range ? ["rows", map.range.first + 1, map.range.last + 1].join("-") : "";
-  const parts = [model.name, (map.change ? "delta-" : "") + view.name, "step-" + model.step, rows].filter(Boolean);
+  const parts = [model.name, (map.change ? "delta-" : "") + view.name, "step-" + model.step, map.rowsLabel].filter(Boolean);
   return parts.map((part) => part.replaceAll(/[^\p{L}\p{N}.-]+/gu, "-")).join("_") + "." + type;
 }
 
 /** Draw the visible cells with title, scale, unit numbers, characters and positions. */
-export function drawImage(record, { from, to, rows, suffix, change }, palette, length, fonts) {
+export function drawImage(record, { from, to, rows, labels, suffix, change }, palette, length, fonts) {
   const { view, model } = record;
+  const [small, mono] = ["11px " + fonts.sans, "10px " + fonts.mono];
   const rowHeight = rowHeightFor(rows.length);
   const bottom = MARGIN.top + rows.length * rowHeight; // of the cells
-  const width = Math.max(MIN_WIDTH, MARGIN.left + (to - from) * COLUMN_WIDTH + MARGIN.right);
   const canvas = document.createElement("canvas");
+  const left = Math.max(MARGIN.left, 12 + longest(canvas, labels, mono));
+  const width = Math.max(MIN_WIDTH, left + (to - from) * COLUMN_WIDTH + MARGIN.right);
   canvas.width = PIXEL_RATIO * width;
   canvas.height = PIXEL_RATIO * (bottom + MARGIN.bottom);
   const pen = canvas.getContext("2d", { alpha: false });
@@ -68,31 +69,37 @@ export function drawImage(record, { from, to, rows, suffix, change }, palette, l
     [pen.textAlign, pen.fillStyle, pen.font] = [align, css(color), font];
     pen.fillText(words, x, y);
   };
-  const [small, mono] = ["11px " + fonts.sans, "10px " + fonts.mono];
 
-  write(heatmapTitle(view, change), MARGIN.left, 16, "left", palette.ink, "bold 14px " + fonts.sans);
-  write(model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7) + suffix, MARGIN.left, 36, "left", palette.quiet, small);
+  write(heatmapTitle(view, change), left, 16, "left", palette.ink, "bold 14px " + fonts.sans);
+  write(model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7) + suffix, left, 36, "left", palette.quiet, small);
   drawScale(pen, { ends: scaleEnds(view, change), palette, right: width - MARGIN.right, from: change || view.low < 0 ? 0 : 127 }, write, mono);
 
   for (let i = from; i < to; i++) {
     rows.forEach((unit, row) => {
       pen.fillStyle = palette.cells[record.level(i, unit, change) + 127];
-      pen.fillRect(MARGIN.left + (i - from) * COLUMN_WIDTH, MARGIN.top + row * rowHeight, COLUMN_WIDTH, rowHeight);
+      pen.fillRect(left + (i - from) * COLUMN_WIDTH, MARGIN.top + row * rowHeight, COLUMN_WIDTH, rowHeight);
     });
   }
-  write(rowNoun(view.name), MARGIN.left - 6, MARGIN.top - 8, "right", palette.quiet, mono);
+  write(rowNoun(view.name), left - 6, MARGIN.top - 8, "right", palette.quiet, mono);
   for (let row = 0; row < rows.length; row += Math.ceil(LABEL_HEIGHT / rowHeight)) {
-    write(rows[row], MARGIN.left - 6, MARGIN.top + (row + 0.5) * rowHeight, "right", palette.ink, mono);
+    write(labels[row], left - 6, MARGIN.top + (row + 0.5) * rowHeight, "right", palette.ink, mono);
   }
   for (let i = from; i < to; i++) {
-    const x = MARGIN.left + (i - from + 0.5) * COLUMN_WIDTH;
+    const x = left + (i - from + 0.5) * COLUMN_WIDTH;
     const character = record.characters[i];
     write(character === " " ? "·" : visibleLetter(character), x, bottom + 10, "center", palette.ink, mono);
     if ((i + 1) % 10 === 0) write(i + 1, x, bottom + 25, "center", palette.quiet, mono);
   }
   const range = "characters " + (from + 1) + "–" + to + " of " + length;
-  write(range, MARGIN.left, bottom + 44, "left", palette.quiet, small);
+  write(range, left, bottom + 44, "left", palette.quiet, small);
   return canvas;
+}
+
+/** Return the width of the longest label in pixels. */
+function longest(canvas, labels, font) {
+  const pen = canvas.getContext("2d", { alpha: false });
+  pen.font = font;
+  return Math.max(...labels.map((label) => Math.ceil(pen.measureText(label).width)));
 }
 
 /** Draw the color scale from the index `from` of the palette on, with its end values, right-aligned. */

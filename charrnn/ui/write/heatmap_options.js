@@ -53,7 +53,7 @@ export class HeatmapOptions {
   mark(name) {
     press(this.group, [...this.group.children].find((button) => button.dataset.value === name));
     this.list.value = name;
-    this.change.textContent = "Δ" + symbol(name);
+    this.change.textContent = "changes Δ" + symbol(name);
     return name;
   }
 }

@@ -1,4 +1,4 @@
-// Tools of the heatmap: restrict its rows, export it as image or table.
+// Tools of the heatmap: restrict its rows, export what is in sight as image or table.
 
 import { rowNoun } from "./captions.js";
 import { csv, download, drawImage, fileName, visibleRange } from "./heatmap_export.js";
@@ -6,10 +6,11 @@ import { csv, download, drawImage, fileName, visibleRange } from "./heatmap_expo
 const MIN_DRAG = 6; // CSS pixels; a shorter drag is a click
 
 export class HeatmapRange {
-  /** live() -> { record, drawn, palette }; `changed` is called after the visible rows have changed. */
-  constructor(element, map, live, changed) {
+  /** live() -> { record, drawn, palette }; `changed` is called after the visible rows of the picture of all units have changed. */
+  constructor(element, pictures, live, changed) {
     const $ = (selector) => element.querySelector(selector);
-    Object.assign(this, { element, map, live, changed });
+    const { map } = pictures;
+    Object.assign(this, { element, pictures, map, live, changed });
     this.first = $(".cr-first-row");
     this.last = $(".cr-last-row");
     this.all = $(".cr-all-rows");
@@ -62,6 +63,7 @@ export class HeatmapRange {
     const end = map.order.length - 1;
     const [first, last] = range ? [Math.min(range.first, end), Math.min(range.last, end)] : [0, end];
     map.range = last - first < end ? { first, last } : null;
+    this.pictures.wantsAll ||= range !== null; // for this visit
     this.changed();
   }
 
@@ -112,15 +114,17 @@ export class HeatmapRange {
     if (!record || !drawn) return;
     const family = (element) => getComputedStyle(element).fontFamily;
     const fonts = { sans: family(this.element.querySelector(".cr-live")), mono: family(this.map.canvas) };
-    const name = fileName(record, this.map, "png");
-    drawImage(record, visibleRange(this.map, drawn), palette, drawn, fonts).toBlob((blob) => this.save(blob, name), "image/png");
+    const { main } = this.pictures;
+    const name = fileName(record, main, "png");
+    drawImage(record, visibleRange(main, drawn), palette, drawn, fonts).toBlob((blob) => this.save(blob, name), "image/png");
   }
 
   saveTable() {
     const { record, drawn } = this.live();
     if (!record || !drawn) return;
-    const table = csv(record, visibleRange(this.map, drawn));
-    this.save(new Blob([table], { type: "text/csv;charset=utf-8" }), fileName(record, this.map, "csv"));
+    const { main } = this.pictures;
+    const table = csv(record, visibleRange(main, drawn));
+    this.save(new Blob([table], { type: "text/csv;charset=utf-8" }), fileName(record, main, "csv"));
   }
 
   save(blob, name) {

@@ -11,8 +11,7 @@ import { describeHeatmapPart, showCaptions, symbol } from "./captions.js";
 import { Cursor } from "./cursor.js";
 import { describeCursor, describeHeatmap, unitName } from "./cursor_labels.js";
 import { DistributionView } from "./distribution.js";
-import { Heatmap } from "./heatmap.js";
-import { drawLens } from "./heatmap_lens.js";
+import { Pictures } from "./heatmap_pictures.js";
 import { HeatmapRange } from "./heatmap_range.js";
 import { describeSurprisal } from "./top_candidates.js";
 import { DrawRate } from "./draw_rate.js";
@@ -30,8 +29,8 @@ export function mount({ element }) {
   const $ = (selector) => element.querySelector(selector);
   const text = new TextView($(".cr-text"));
   const next = new DistributionView($(".cr-distribution"));
-  const map = new Heatmap($(".cr-canvas"));
-  const lens = $(".cr-lens");
+  const pictures = new Pictures(element, { onColor: colorBy, changed: arrange });
+  const { map } = pictures; // of all units
   const cursor = new Cursor();
   const drawRate = new DrawRate();
   let palette;
@@ -50,7 +49,8 @@ export function mount({ element }) {
   function describe() {
     $(".cr-values").textContent = cursorText();
     $(".cr-surprise").textContent = record ? describeSurprisal(record, position()) : "";
-    $(".cr-canvas").setAttribute("aria-label", spoken(describeHeatmap(record, cursorText(), map.change, next.latest)));
+    const description = spoken(describeHeatmap(record, cursorText(), map.change, next.latest));
+    for (const { canvas } of pictures.all) canvas.setAttribute("aria-label", description);
   }
 
   /** Show where the network runs: in the page, or on the server and why. */
@@ -70,10 +70,8 @@ export function mount({ element }) {
   function redraw() {
     if (!record) return;
     const units = [cursor.unit, cursor.marked].filter((unit) => unit !== null);
-    map.showPosition(cursor.isAtEnd ? null : position(), drawn);
-    setText($(".cr-map-title"), describeHeatmapPart(record, map, drawn));
-    map.draw(record, drawn, palette, { cursor: drawn ? position() : null, units });
-    drawLens(lens, map, record, drawn, palette, cursor.magnified(map, drawn));
+    pictures.draw(record, drawn, palette, { cursor, position: position(), units });
+    setText($(".cr-map-title"), describeHeatmapPart(record, pictures, drawn));
   }
 
   /** Update everything that depends on the cursor. */
@@ -99,6 +97,7 @@ export function mount({ element }) {
 
   function recolor() {
     text.box.classList.toggle("cr-coloured", cursor.unit !== null);
+    pictures.names.mark(cursor.unit);
     if (record) text.spans.forEach(color);
     const title = $(".cr-text-title");
     title.replaceChildren("text");
@@ -119,10 +118,11 @@ export function mount({ element }) {
   /** Show the rows in the current order and range. */
   function arrange() {
     if (!record) return;
-    map.arrange(order === "index" ? Array.from({ length: record.rows }, (_, i) => i) : record.view.orders[order]);
-    cursor.updateHovered(map, drawn);
+    pictures.arrange(record, order === "index" ? Array.from({ length: record.rows }, (_, i) => i) : record.view.orders[order]);
+    pictures.names.mark(cursor.unit);
+    cursor.updateHovered(drawn);
     rangeTools.show();
-    showCaptions(element, record, map, order);
+    showCaptions(element, record, pictures, order);
     redraw();
   }
 
@@ -204,7 +204,7 @@ export function mount({ element }) {
     }
     if (!dirty || !palette) return;
     dirty = record.length > drawn;
-    cursor.updateHovered(map, drawn);
+    cursor.updateHovered(drawn);
     text.mark(position());
     redraw();
     if (!dirty || now - shownAt > DISTRIBUTION_MS) showDistribution();
@@ -217,7 +217,8 @@ export function mount({ element }) {
 
   attachCursor({
     text,
-    map,
+    maps: pictures.all,
+    part: pictures.part,
     cursor,
     live: () => ({ record, drawn }),
     onMove,
@@ -231,17 +232,18 @@ export function mount({ element }) {
   const options = new HeatmapOptions(element, {
     onView: (name) => session.show(name),
     onChange(isChange) {
-      map.change = isChange;
+      pictures.change = isChange;
       recolor();
       arrange();
     },
     onOrder(name) {
       order = name;
       map.range = null; // in another order, the rows show other units
+      pictures.wantsAll = true; // for a link with an order
       arrange();
     },
   });
-  const rangeTools = new HeatmapRange(element, map, () => ({ record, drawn, palette }), arrange);
+  const rangeTools = new HeatmapRange(element, pictures, () => ({ record, drawn, palette }), arrange);
   showInterventions($(".cr-interventions"));
 
   const showHistory = attachBranching({
@@ -255,11 +257,12 @@ export function mount({ element }) {
     onMove(true);
   });
 
-  new ResizeObserver(() => {
-    map.measure();
-    if (record) showCaptions(element, record, map, order);
+  const sizes = new ResizeObserver(() => {
+    pictures.measure();
+    if (record) showCaptions(element, record, pictures, order);
     redraw();
-  }).observe(map.canvas.parentElement);
+  });
+  for (const { canvas } of pictures.all) sizes.observe(canvas.parentElement);
   onTheme(() => {
     palette = new ColorScale(element.querySelector(".cr-live"));
     if (!record) return;
@@ -276,6 +279,7 @@ export function mount({ element }) {
     get drawn() { return drawn; },
     get cursor() { return position(); },
     get map() { return map; },
+    get pictures() { return pictures; },
     get text() { return record ? record.characters.slice(0, drawn).join("") : ""; },
     get received() { return record ? record.length : 0; },
     get saved() { return { pinned: cursor.pinned, unit: cursor.unit }; },
