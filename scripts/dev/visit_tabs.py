@@ -19,8 +19,8 @@ AT_REST = """() => {
 UNFOLD = """() => {
     const folded = [...document.querySelectorAll("details:not([open])")].filter((each) => each.offsetParent !== null);
     for (const each of folded) each.open = true;
-    const ladder = document.querySelector('.cr-ladder[aria-pressed="false"]');
-    if (ladder?.offsetParent) ladder.click();
+    const runnersUp = document.querySelector('.cr-runners-up[aria-pressed="false"]');
+    if (runnersUp?.offsetParent) runnersUp.click();
 }"""
 
 

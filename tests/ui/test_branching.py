@@ -1,4 +1,4 @@
-"""Edited texts: chosen characters, undo and redo, and the ladder of candidates."""
+"""Edited texts: chosen characters, undo and redo, and the candidates."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
 from charrnn.invisible_chars import sign
-from tests.ui.conftest import CHECKPOINTS
+from tests.ui.conftest import CHECKPOINTS, PHONE
 from tests.ui.page_actions import (
     generated,
     set_slider,
@@ -94,8 +94,51 @@ def test_chosen_character_rewrites_text_and_undo_restores_it(page: Page, checkpo
     page.keyboard.press("ArrowLeft")
     row_of(page, 1)[0].locator("button").focus()
     page.keyboard.press("Enter")
-    expect(page.locator(".cr-notice")).to_contain_text("Character 1 was given")
+    expect(page.locator(".cr-notice")).to_contain_text("belongs to the prompt")
 
+
+def offered(page: Page) -> list[tuple[str, str]]:
+    """The letters of the open popover with their percentages."""
+    buttons = page.locator(".cr-alternatives:popover-open button")
+    return buttons.evaluate_all("all => all.map(b => [b.firstChild.textContent, b.lastChild.textContent])")
+
+
+def test_clicked_letter_offers_others_for_its_place(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 0)
+    shown = write(page, prompt=PROMPT, characters=60, seed=7)
+    page.set_viewport_size(PHONE)
+    last_in_line = page.evaluate(LAST_IN_LINE)
+    for position in (20, last_in_line):
+        page.locator(".cr-line span").nth(position).click()
+        box = page.locator(".cr-alternatives").bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+        assert box["y"] >= 0 and box["y"] + box["height"] <= PHONE["height"]
+        probs = probabilities(checkpoint, shown)[position]
+        top = sorted(range(len(probs)), key=lambda id: (-float(probs[id]), id))[:7]
+        expected = [[sign(checkpoint.vocab.characters[id]), f"{100 * float(probs[id]):.1f} %"] for id in top]
+        assert [row for row in offered(page)[:7] if "<" not in row[1]] == [row for row in expected if row[1] > "0.1"]
+        page.keyboard.press("Escape")
+        expect(page.locator(".cr-alternatives")).to_be_hidden()
+        assert page.evaluate("document.activeElement.className").startswith("cr-text")
+        assert page.evaluate("charrnn.live.cursor") == position
+    page.locator(".cr-line span").nth(30).click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    (chosen,) = checkpoint.vocab.encode(page.evaluate("document.activeElement.firstChild.textContent"))
+    page.keyboard.press("Enter")
+    wait_until_idle(page)
+    assert text(page) == branched(checkpoint, PROMPT, 60, 7, {23: checkpoint.vocab.characters[chosen]})
+    page.locator(".cr-line span").nth(2).click()
+    expect(page.locator(".cr-alternatives-note")).to_contain_text("belongs to the prompt")
+    assert page.locator(".cr-alternatives button:enabled").count() == 0
+
+
+LAST_IN_LINE = """() => {
+    const spans = [...document.querySelectorAll(".cr-line span")];
+    const top = (span) => span.getBoundingClientRect().top;
+    return spans.findIndex((span, i) => i > 20 && top(spans[i + 1]) > top(span));
+}"""
 
 FIRST_OF_LINES = """() => [...document.querySelectorAll(".cr-line span")]
     .filter((span, i, all) => !i || span.getBoundingClientRect().top > all[i - 1].getBoundingClientRect().top + 40)
@@ -110,7 +153,7 @@ def test_draw_beside_another_character_says_which_is_which(page: Page, checkpoin
     put_cursor(page, 29)
     assert chosen != drawn
     said = page.locator(".cr-other-draw")
-    expect(said).to_contain_text(f"You chose “{sign(chosen)}” (framed); this draw would have given “{sign(drawn)}”")
+    expect(said).to_contain_text(f"You chose “{sign(chosen)}” (framed); the draw would have given “{sign(drawn)}”")
     for place in (".cr-likely", ".cr-bar-signs"):
         assert page.locator(f"{place} .cr-next:visible").all_inner_texts()[0].split()[0] == sign(chosen)
         assert page.locator(f"{place} .cr-landed:visible").all_inner_texts()[0].split()[0] == sign(drawn)
@@ -129,16 +172,16 @@ def said_at(page: Page, position: int) -> str:
     return page.locator(".cr-other-draw").inner_text()
 
 
-def test_ladder_lists_top_candidates_below_each_character(page: Page, checkpoint: Checkpoint):
+def test_runners_up_are_listed_below_each_character(page: Page, checkpoint: Checkpoint):
     shown = text(page)
-    assert page.locator("[data-ladder]").count() == 0
-    page.get_by_role("button", name="Ladder").click()
-    ladder = page.evaluate("[...document.querySelectorAll('.cr-line span')].map(span => span.dataset.ladder)")
+    assert page.locator("[data-runners-up]").count() == 0
+    page.get_by_role("button", name="Runners-up").click()
+    shown_below = page.evaluate("[...document.querySelectorAll('.cr-line span')].map(span => span.dataset.runnersUp)")
     probs = probabilities(checkpoint, shown)
     for position in range(1, len(shown)):
         likeliest = sorted(range(probs.shape[1]), key=lambda id: (-float(probs[position, id]), id))[:5]
         characters = [checkpoint.vocab.characters[id] for id in likeliest]
-        assert ladder[position].split("\n") == [*map(sign, characters)], position
+        assert shown_below[position].split("\n") == [*map(sign, characters)], position
     width, height = (
         page.evaluate(f"(() => {{ const r = document.querySelectorAll('.cr-line span')[9].{what}; return r }})()")
         for what in ("getBoundingClientRect().width", "offsetHeight")
@@ -151,10 +194,10 @@ def test_ladder_lists_top_candidates_below_each_character(page: Page, checkpoint
     here = probs[40]
     surprisal = -math.log2(float(here[checkpoint.vocab.encode(shown[40])[0]]))
     entropy = -float((here * here.log2()).sum())
-    words = f"surprisal {surprisal:.2f} bits, where {entropy:.2f} were"
+    words = f"cost {surprisal:.2f} bits; on average this place costs {entropy:.2f}"
     assert words in page.locator(".cr-surprise").inner_text()
     assert text(page) == shown
-    page.get_by_role("button", name="Ladder").click()
+    page.get_by_role("button", name="Runners-up").click()
     assert page.evaluate("document.querySelectorAll('.cr-line span')[9].offsetHeight") < 30
 
 

@@ -12,7 +12,7 @@ from charrnn.sampling import Distribution, SamplingSettings, UniformStream, dist
 from tests.ui.page_actions import set_slider, text
 
 STAGES = ("raw", "temperature", "top_k", "top_p", "min_p")
-ROWS = 11
+ROWS = 9
 
 
 def picture(page: Page) -> dict[str, list[list[str]]]:
@@ -21,7 +21,7 @@ def picture(page: Page) -> dict[str, list[list[str]]]:
         """() => {
             const rows = (part) => [...document.querySelectorAll(`.cr-pipeline ${part} tr:not([hidden])`)];
             const words = (part) => rows(part).map((row) =>
-                [...row.querySelectorAll("th, td[data-stage]")].map((cell) => cell.textContent));
+                [...row.querySelectorAll(":is(th, td[data-stage]):not([hidden])")].map((cell) => cell.textContent));
             return {
                 heads: words("thead"), likely: words("tbody"), sums: words("tfoot"),
                 struck: rows("tbody").map((row) => getComputedStyle(row.cells[0].firstElementChild).textDecorationLine),
@@ -51,7 +51,7 @@ def entropy(probs: np.ndarray) -> float:
 
 
 def percent(p: float) -> str:
-    return f"{100 * p:.2f}"
+    return "<0.1" if 0 < p < 0.0005 else f"{100 * p:.1f}"
 
 
 def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint):
@@ -80,8 +80,8 @@ def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint)
     shown = picture(page)
     assert [head.rstrip() for head in shown["heads"][0]] == [
         "character",
-        "raw",
-        "temp0.70",
+        "network",
+        "temp.0.70",
         "top-k9",
         "top-p0.90",
         "min-p0.16",
@@ -97,9 +97,9 @@ def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint)
         assert title == (f"cut by {by.replace('_', '-')}" if by else "")
     rest, stay, bits = shown["sums"]
     everything = [last.raw, *(stage.probs for stage in after)]
-    assert rest == ["54 more", *(percent(abs(probs[ROWS:].sum())) for probs in everything)]
-    assert stay == ["characters", "65", *(str(stage.kept) for stage in after)]
-    assert bits == ["entropy, bits", *(f"{entropy(probs):.2f}" for probs in everything)]
+    assert rest == ["56 others", *(percent(abs(probs[ROWS:].sum())) for probs in everything)]
+    assert stay == ["still possible", "65", *(str(stage.kept) for stage in after)]
+    assert bits == ["uncertainty (entropy), bits", *(f"{entropy(probs):.2f}" for probs in everything)]
     for rank, widths in enumerate(shown["widths"]):
         bars = [last.raw[rank], *([after[0].probs[rank], last.probs[rank]] if rank < last.kept else [0, 0])]
         expected = [100 * bar / last.probs[0] for bar in bars]
@@ -113,20 +113,20 @@ def test_temperature_effect_is_summarized(page: Page, checkpoint: Checkpoint):
     set_slider(page, "top_k", 3)
     logits = logits_at_cursor(page, checkpoint)
     for temperature, words in (
-        (0.5, "sharpens: the likeliest {raw} → {tempered}."),
-        (1.5, "flattens: the likeliest {raw} → {tempered}."),
-        (1, "leaves the model's own percentages: the likeliest stays at {raw}."),
-        (0, "is greedy: always the likeliest, “{likeliest}” (raw {raw})"),
+        (0.5, "sharpens: “{likeliest}” goes from {raw} to {tempered}."),
+        (1.5, "flattens: “{likeliest}” goes from {raw} to {tempered}."),
+        (1, "leaves the network's own percentages: “{likeliest}” stays at {raw}."),
+        (0, "always the likeliest, “{likeliest}” ({raw}); the random number is ignored."),
     ):
         set_slider(page, "temperature", temperature)
         expected = distribution(logits, SamplingSettings(temperature))
-        raw, tempered = (percent(probs[0]) + "%" for probs in (expected.raw, expected.probs))
+        raw, tempered = (percent(probs[0]) + " %" for probs in (expected.raw, expected.probs))
         likeliest = sign(checkpoint.vocab.characters[expected.order[0]])
         shown = page.locator(".cr-temperature-words").inner_text()
         assert words.format(raw=raw, tempered=tempered, likeliest=likeliest) in shown
     shown = picture(page)
-    assert [head[-3:] for head in shown["heads"][0][3:]] == ["off"] * 3  # greedy leaves nothing to filter
-    assert shown["likely"][0][2] == "100.00" and {row[2] for row in shown["likely"][1:]} == {"cut"}
+    assert shown["heads"][0][2:] == ["temp.greedy"]  # greedy leaves nothing to filter: those stages have no column
+    assert shown["likely"][0][2] == "100.0" and {row[2] for row in shown["likely"][1:]} == {"cut"}
 
 
 def test_draw_and_surprisal_are_of_the_next_character(page: Page, checkpoint: Checkpoint):
@@ -137,16 +137,16 @@ def test_draw_and_surprisal_are_of_the_next_character(page: Page, checkpoint: Ch
     position = page.evaluate("charrnn.live.cursor")
     u = UniformStream(7)[position + 1 - len("ROMEO:\n")]
     next_sign = sign(shown[position + 1])
-    assert page.locator(".cr-u").inner_text() == f"u = {u:.4f} → {next_sign}"
+    assert page.locator(".cr-u").inner_text() == f"The draw: a random point ({u:.4f}) lands on “{next_sign}”"
     assert page.locator(".cr-needle").evaluate("n => parseFloat(n.style.left)") == pytest.approx(100 * u, abs=1e-3)
     expected = distribution(logits_at_cursor(page, checkpoint), SamplingSettings(0.8))
     (rank,) = np.flatnonzero(expected.order == checkpoint.vocab.encode(shown[position + 1])[0])
     raw, drawn = (-np.log2(probs[rank]) for probs in (expected.raw, expected.probs))
-    said = f"surprisal of “{next_sign}”: raw {raw:.2f} bits → "
-    assert page.locator(".cr-surprisal").inner_text() == said + f"{drawn:.2f} bits"
+    said = f"“{next_sign}” cost {raw:.2f} bits "
+    assert page.locator(".cr-surprisal").inner_text() == said + f"({drawn:.2f} after temperature)"
     assert rank > 0
     set_slider(page, "top_k", int(rank))  # one less than its rank needs
-    assert page.locator(".cr-surprisal").inner_text() == said + "∞, cut by top-k"
+    assert page.locator(".cr-surprisal").inner_text() == said + "(impossible now: cut by top-k)"
     assert page.locator(".cr-next .cr-sign").inner_text() == next_sign
 
 

@@ -63,7 +63,7 @@ def expect_answer(page: Page, answer: Answer) -> None:
     expect(page.locator(".cr-answer")).to_have_text(answer.words)
     expect(page.get_by_role("button", name="Reveal")).to_be_hidden()
     if "unit" in answer.shown:
-        expect(page.locator(".cr-text-title b")).to_have_text(f"unit {answer.shown['unit']}")
+        expect(page.locator(".cr-color-key b")).to_have_text(f"unit {answer.shown['unit']}")
         assert page.evaluate("charrnn.live.cursor") == answer.shown["position"]
         h = columns(page)[:, answer.shown["unit"]]
         span = page.locator(".cr-line span").nth(int(np.abs(h).argmax()))
@@ -142,7 +142,7 @@ def test_answer_before_its_text_still_sets_the_cursor(context: BrowserContext, a
     page.keyboard.press("r")
     expect(page.locator(".cr-answer")).to_have_text(answer.words)
     page.evaluate("release()")
-    expect(page.locator(".cr-text-title b")).to_have_text(f"unit {answer.shown['unit']}")
+    expect(page.locator(".cr-color-key b")).to_have_text(f"unit {answer.shown['unit']}")
     assert page.evaluate("charrnn.live.cursor") == answer.shown["position"]
 
 

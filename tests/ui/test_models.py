@@ -188,7 +188,7 @@ def test_transformer_layers_are_chosen_by_keyboard(page: Page, store: Store):
     kept = columns(page)
     assert (kept[first] == kept[second]).all()  # each character by itself
     page.locator(".cr-canvas").click(position={"x": 400, "y": 60})
-    assert re.fullmatch(r"dimension \d+", page.locator(".cr-text-title b").inner_text())
+    assert re.fullmatch(r"dimension \d+", page.locator(".cr-color-key b").inner_text())
 
 
 def test_view_falls_back_for_models_without_it(page: Page):

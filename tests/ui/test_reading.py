@@ -1,13 +1,14 @@
 """Texts that are read: shown with activations and surprisals, continued, measured."""
 
 import math
+import re
 
 import numpy as np
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import Checkpoint
 from tests.ui.conftest import open_page
-from tests.ui.page_actions import columns, generated, set_speed, text, wait_until_idle
+from tests.ui.page_actions import columns, generated, set_speed, shades, text, wait_until_idle
 from tests.ui.test_branching import probabilities, put_cursor
 from tests.ui.test_write_tab import states
 
@@ -28,12 +29,27 @@ def test_read_text_is_shown_and_continued(page: Page, checkpoint: Checkpoint):
     assert text(page) == PASSAGE and page.locator(".cr-given").count() == len(PASSAGE)
     np.testing.assert_allclose(columns(page), states(checkpoint, PASSAGE), rtol=1e-3, atol=1e-5)
     probs = probabilities(checkpoint, PASSAGE)
+    bits = -probs[range(len(PASSAGE)), checkpoint.vocab.encode(PASSAGE)].log2().numpy()
+    assert (
+        page.locator(".cr-coloring [aria-pressed=true]").inner_text() == "surprise"
+    )  # the default of a text that is read
+    fills = page.locator(".cr-line span").evaluate_all("all => all.map(s => getComputedStyle(s).backgroundColor)")
+    colors = np.array([re.findall(r"\d+", fill)[:3] for fill in fills], float)
+    assert np.abs(shades(0.78 * np.minimum(bits / 8, 1)) - colors).max() <= 2  # one of 127 shades
+    underlined = page.evaluate("[...document.querySelectorAll('.cr-surprising')].map(span => span.position)")
+    assert underlined == [*np.flatnonzero(bits >= 6)] != []
+    page.get_by_text("The five most surprising letters").click()
+    listed = page.locator(".cr-most-surprising button")
+    for place, position in enumerate(np.argsort(-bits)[:5]):
+        expect(listed.nth(place)).to_contain_text(f": {bits[position]:.2f} bits")
+        listed.nth(place).click()
+        assert page.evaluate("charrnn.live.cursor") == position
     for position in (5, len(PASSAGE) - 1):
         put_cursor(page, position)
         surprisal = -math.log2(float(probs[position, checkpoint.vocab.encode(PASSAGE[position])[0]]))
-        assert f"surprisal {surprisal:.2f} bits" in page.locator(".cr-surprise").inner_text()
+        assert f"cost {surprisal:.2f} bits" in page.locator(".cr-surprise").inner_text()
     put_cursor(page, 5)
-    assert page.locator(".cr-u").inner_text().startswith("given")
+    assert page.locator(".cr-u").inner_text() == "No draw: part of the text you gave"
     set_speed(page, 0)
     expect(page.locator('[data-action="write"]')).to_contain_text("Write on")
     page.locator('[data-action="write"]').click()

@@ -8,9 +8,11 @@ export class TextRecord {
     this.model = start.model; // {name, title, step, views, characters, sha256}
     this.view = start.view; // {name, rows, low, high, change, bounded, orders: {similarity: [row, …], activity: […]}}
     this.prompt = start.prompt; // number of prompt characters
+    this.isRead = start.isRead; // the prompt is a text to score
     Object.assign(this, { seed: start.seed, span: start.span, limit: start.limit }); // settings of the generation
     this.rows = start.view.rows;
     this.vocabulary = Array.from(start.model.characters); // code points, as Python counts them
+    this.ids = new Map(this.vocabulary.map((character, id) => [character, id]));
     this.vocabularySize = this.vocabulary.length;
     this.startLogits = start.startLogits;
     this.startDraw = start.startDraw;
@@ -104,6 +106,14 @@ export class TextRecord {
   /** Return the logits of the character after position i; −1 is the start of the text. */
   logitsAfter(i) {
     return i < 0 ? this.startLogits : this.logits.subarray(i * this.vocabularySize, (i + 1) * this.vocabularySize);
+  }
+
+  /** Return the surprisal in bits of the character at position i, without temperature and filters. */
+  surprisal(i) {
+    const logits = this.logitsAfter(i - 1);
+    const largest = logits.reduce((a, b) => Math.max(a, b));
+    const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+    return (Math.log(sum) - (logits[this.ids.get(this.characters[i])] - largest)) / Math.LN2;
   }
 
   /** Return the draw u of the character after position i; null without one. */

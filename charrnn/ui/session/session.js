@@ -33,7 +33,7 @@ export class Busy extends Error {
 }
 
 export const NO_INTERVENTIONS = { clamps: [], recurrent_scale: 1 };
-const EMPTY = { characters: [], prompt: 0, seed: 7, span: 400, limit: 0, edits: new Map(), recipe: null, writers: [] };
+const EMPTY = { characters: [], prompt: 0, isRead: false, seed: 7, span: 400, limit: 0, edits: new Map(), recipe: null, writers: [] };
 export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Return the pause before a failed call is repeated, in milliseconds; null if a repetition cannot succeed. attempt: from 0. */
@@ -124,7 +124,7 @@ export class Session {
     const invalid = unreadable(given, known) || outOfRange(seed, characters);
     if (invalid) return this.say(problem(invalid));
     const epoch = this.#startAction();
-    this.#replace({ characters: given, prompt: given.length, seed, span: characters, limit: write, edits: new Map() });
+    this.#replace({ characters: given, prompt: given.length, seed, span: characters, limit: write, edits: new Map(), isRead: true });
     this.#setRecipe({ read: text });
     if (write) return this.#writeInstantly(epoch, write);
     this.state = "paused";
@@ -245,19 +245,19 @@ export class Session {
 
   /** Return the state for `restore`, a JSON value. */
   saved() {
-    const { characters, prompt, seed, span, limit, edits, recipe, writers } = this.text;
+    const { characters, prompt, isRead, seed, span, limit, edits, recipe, writers } = this.text;
     const { checkpoint, settings, speed, interventions, view } = this;
     const length = this.#shownLength();
     const state = this.state === "writing" ? "paused" : this.state;
     const text = characters.slice(0, length).join("");
-    return { text, prompt, seed, span, limit, edits: sorted(edits), recipe, writers, checkpoint, settings, speed, interventions, view, state };
+    return { text, prompt, isRead, seed, span, limit, edits: sorted(edits), recipe, writers, checkpoint, settings, speed, interventions, view, state };
   }
 
   /** Show a text saved before a reload, scored again. */
-  async restore({ text, prompt, seed, span, limit, edits, recipe, writers, state, ...others }) {
+  async restore({ text, prompt, isRead, seed, span, limit, edits, recipe, writers, state, ...others }) {
     const epoch = this.#startAction();
     Object.assign(this, others);
-    this.#replace({ characters: Array.from(text), prompt, seed, span, limit, edits: new Map(edits), recipe, writers }, false);
+    this.#replace({ characters: Array.from(text), prompt, isRead, seed, span, limit, edits: new Map(edits), recipe, writers }, false);
     this.state = state;
     return this.#showErrors(epoch, () => this.#rescore(epoch));
   }
@@ -453,7 +453,7 @@ export class Session {
     this.replaced ??= { ...this.#version(), needsRead: this.needsRead, history: this.history.copy() };
     if (undoable) this.#pushUndo();
     this.runs += 1;
-    this.text = { recipe: null, rewritten: false, writers: [], ...text, run: this.runs };
+    this.text = { recipe: null, rewritten: false, isRead: false, writers: [], ...text, run: this.runs };
     this.needsRead = true;
     this.state = "writing";
   }
@@ -539,6 +539,7 @@ export class Session {
       model: piece.model,
       view: piece.view,
       prompt: text.prompt,
+      isRead: text.isRead,
       seed: text.seed,
       span: text.span,
       limit: text.limit,

@@ -1,34 +1,45 @@
-// Branching: choosing another character at the cursor regenerates the rest of the text; undo and redo restore the whole text.
+// Branching: choosing another character at a position regenerates the rest of the text; undo and redo restore the whole text.
 
 import { quoted } from "../components/page_state.js";
 import { configure, session } from "../session/page_session.js";
+import { Alternatives } from "./alternatives.js";
+import { givenPart } from "./cursor_labels.js";
 
 const HAS_OWN_UNDO = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]";
 
 /**
- * Connect the candidate rows, the undo buttons and their keys. live() -> { record, drawn, cursor, shown }; `say` shows a note.
+ * Connect the candidate rows, the characters of the text, the undo buttons and their keys.
  *
- * Returns a function that enables the buttons by the undo and redo counts of a message.
+ * live() -> { record, drawn, cursor, shown }; `say` shows a note; text: the TextView.
+ * Returns {showHistory, alternatives}: showHistory enables the buttons by the undo and redo counts of a message.
  */
-export function attachBranching({ element, live, say }) {
+export function attachBranching({ element, text, live, say }) {
   const button = (name) => element.querySelector(`[data-do="${name}"]`);
 
-  function choose(id) {
-    const { record, cursor, drawn } = live();
-    if (!record) return undefined;
-    const position = cursor + 1;
-    const character = record.vocabulary[id];
-    if (position < record.prompt) {
-      return say("Character " + (position + 1) + " was given, not written: put the cursor behind the prompt to choose.");
-    }
-    if (position < drawn && record.characters[position] === character) return say(quoted(character) + " stands there already.");
+  function choose(position, character) {
+    const { record, drawn } = live();
+    if (position < record.prompt) return say(`That letter belongs to ${givenPart(record)}. Click a letter after it to branch.`);
+    if (position < drawn && record.characters[position] === character) return say(`It already says ${quoted(character)} there.`);
     configure();
     return session.branch(position, character);
   }
 
   element.querySelector(".cr-likely").addEventListener("click", (event) => {
+    const { record, cursor } = live();
     const row = event.target.closest("tr");
-    if (row?.dataset.id !== undefined) choose(Number(row.dataset.id));
+    if (record && row?.dataset.id !== undefined) choose(cursor + 1, record.vocabulary[Number(row.dataset.id)]);
+  });
+
+  const alternatives = new Alternatives(element.querySelector(".cr-alternatives"), text, choose);
+  text.box.addEventListener("click", (event) => {
+    const position = text.positionOf(event);
+    if (position !== null) alternatives.open(live().record, position);
+  });
+  text.box.addEventListener("keydown", (event) => {
+    const { record, cursor } = live();
+    if (event.key !== "Enter" || !record || cursor < 0) return;
+    event.preventDefault();
+    alternatives.open(record, cursor);
   });
 
   for (const name of ["undo", "redo"]) button(name).addEventListener("click", () => session[name]());
@@ -41,9 +52,10 @@ export function attachBranching({ element, live, say }) {
     button(name).click(); // does nothing while it is disabled
   });
 
-  return ({ undo, redo }) => {
+  function showHistory({ undo, redo }) {
     if (undo === undefined) return;
     button("undo").disabled = !undo;
     button("redo").disabled = !redo;
-  };
+  }
+  return { showHistory, alternatives };
 }

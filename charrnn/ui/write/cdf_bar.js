@@ -1,7 +1,8 @@
 // The draw: a bar of the remaining characters, with a pointer at u.
 
 import { create, setText } from "../components/create_element.js";
-import { visible } from "../components/page_state.js";
+import { quoted, visible } from "../components/page_state.js";
+import { givenPart } from "./cursor_labels.js";
 
 const MIN_LABELED_SHARE = 0.042; // of the bar: minimum width of a labeled segment
 const MIN_SHARE = 0.0025; // of a segment that is drawn: thinner ones are all separator, a pixel wide
@@ -30,7 +31,8 @@ export class CdfBar {
   }
 
   /** Show u (null without a draw), the rank that it selects, and that of the text's character (-1 for none). d: of components/sampler.js. */
-  draw(d, u, drawnRank, vocabulary, nextRank) {
+  draw(d, u, drawnRank, record, nextRank) {
+    const { vocabulary } = record;
     this.box.hidden = false;
     const stops = []; // one background costs no layout, an element per segment would
     let [left, labeled] = [0, 0];
@@ -49,14 +51,16 @@ export class CdfBar {
     this.spans.forEach((span, i) => (span.hidden = i >= labeled));
     this.needle.hidden = u === null;
     if (u === null) {
-      this.caption.textContent = "given, not drawn";
+      this.caption.textContent = "No draw: part of " + givenPart(record);
+      this.caption.title = "";
       return;
     }
     const before = drawnRank ? d.cumulative[drawnRank - 1] / d.cumulative[d.kept - 1] : 0;
     const range = before.toFixed(4) + " … " + (d.cumulative[drawnRank] / d.cumulative[d.kept - 1]).toFixed(4);
     this.needle.style.left = 100 * u + "%";
-    this.caption.textContent = "u = " + u.toFixed(4) + " → " + visible(vocabulary[d.order[drawnRank]]);
-    this.caption.title = "the die u lies in " + range;
+    const character = quoted(vocabulary[d.order[drawnRank]]);
+    this.caption.textContent = `The draw: a random point (${u.toFixed(4)}) lands on ${character}`;
+    this.caption.title = `${character} takes ${range} of the bar`;
   }
 
   /** Label the segment around a share of the bar. */

@@ -7,10 +7,11 @@ const WHEEL_PIXELS = 8; // of a horizontal scroll, for a column
 /**
  * Connect the cursor with the text, the pictures `maps` and the slider `part`, which moves their visible part.
  *
- * live() -> { record, drawn }. colorBy(unit) colors the text or removes the colors of this unit. onMove(scroll) is called
- * after a move, `announce` to describe it to screen readers, `redraw` when the focus has changed.
+ * live() -> { record, drawn }. colorBy(unit) colors the text or removes the colors of this unit,
+ * removeColors() all. onMove(scroll) is called after a move, `announce` to describe it to screen readers, `redraw` when the
+ * focus has changed.
  */
-export function attachCursor({ text, maps, part, cursor, live, onMove, announce, redraw, colorBy }) {
+export function attachCursor({ text, maps, part, cursor, live, onMove, announce, redraw, colorBy, removeColors }) {
   text.box.addEventListener("pointermove", (event) => {
     const position = text.positionOf(event);
     if (position === null || cursor.hovered?.position === position) return;
@@ -95,13 +96,13 @@ export function attachCursor({ text, maps, part, cursor, live, onMove, announce,
   page.on("color-cursor-row", () => cursor.row !== null && colorBy(cursor.row));
   page.on("cursor-reset", () => {
     cursor.pinned = cursor.marked = null;
-    if (cursor.unit !== null) colorBy(cursor.unit);
+    removeColors();
     onMove(true);
   });
   page.on("color-by-unit", (target) => {
-    if ((target?.unit ?? null) !== cursor.unit) colorBy(target?.unit ?? cursor.unit);
-    if (!target) return;
+    if (!target) return removeColors();
+    if (target.unit !== cursor.unit) colorBy(target.unit);
     cursor.pinned = target.position;
-    onMove(true);
+    return onMove(true);
   });
 }

@@ -7,6 +7,9 @@ import { nameOf } from "./row_names.js";
 /** Return the name of a row: "unit 42". */
 export const unitName = (record, unit) => rowNoun(record.view.name) + " " + unit;
 
+/** Return the name of the characters that no network wrote. */
+export const givenPart = (record) => (record.isRead ? "the text you gave" : "the prompt");
+
 /** Describe the drawn character at position i, and the value of a row if given. */
 export function describeCursor(record, i, unit, drawn) {
   if (!record || i < 0) return "";

@@ -2,11 +2,13 @@
 
 import { create, setText } from "../components/create_element.js";
 import { quoted, spoken, visible } from "../components/page_state.js";
+import { distribution, draw, entropyBits, removingStage, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";
+import { shownRanks } from "./candidates.js";
 import { CdfBar } from "./cdf_bar.js";
-import { removingStage, distribution, draw, entropyBits, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";
+import { givenPart } from "./cursor_labels.js";
+import { percent } from "./percent.js";
 
-const ROWS = 11;
-const percent = (p) => (100 * p).toFixed(2);
+const ROWS = 9;
 const LABELS = { temperature: "temperature", top_k: "top-k", top_p: "top-p", min_p: "min-p" };
 const OFF = { temperature: () => false, top_k: (k) => k === 0, top_p: (p) => p === 1, min_p: (p) => p === 0 };
 const BARS = { removed: "cr-taken", final: "cr-drawn-from", tempered: "cr-tempered", raw: "cr-ghost" }; // each drawn over those before
@@ -15,7 +17,9 @@ export class DistributionView {
   constructor(box) {
     const $ = (selector) => box.querySelector(selector);
     this.table = $(".cr-pipeline");
-    this.context = $(".cr-after");
+    [this.contextWords, this.context] = [$(".cr-after-words"), $(".cr-after")];
+    this.hint = $(".cr-choose-hint");
+    this.key = $(".cr-bar-key-filters");
     this.settings = Object.fromEntries(STAGES.map((stage) => [stage, $(`th[data-stage="${stage}"]`)]));
     this.list = $(".cr-likely");
     this.rest = this.summary($(".cr-rest"));
@@ -52,48 +56,55 @@ export class DistributionView {
 
   /** Show a message instead of a distribution. */
   clear(message = "") {
-    this.table.hidden = true;
+    this.table.hidden = this.contextWords.hidden = true;
     this.bar.clear();
-    for (const part of [this.context, this.otherDraw, this.surprisal]) part.textContent = "";
+    for (const part of [this.hint, this.otherDraw, this.surprisal]) part.textContent = "";
     this.temperature.textContent = message;
   }
 
   /** Show the distribution after position i, −1 for the start; the actual next character is marked. */
   draw(record, i, length, settings) {
-    this.table.hidden = false;
+    this.table.hidden = this.contextWords.hidden = false;
     const d = distribution(record.logitsAfter(i), settings);
     this.latest = d;
     const u = record.drawAfter(i);
     const next = i + 1 < length ? record.characters[i + 1] : null;
     const drawnRank = u === null ? null : draw(d, u);
     const before = record.characters.slice(Math.max(0, i - 9), i + 1).map((c) => (c === " " ? "\u00a0" : visible(c))).join("");
-    setText(this.context, i < 0 ? "the start" : (i > 9 ? "…" : "") + before);
+    setText(this.context, i < 0 ? "the start" : "“" + (i > 9 ? "…" : "") + before + "”");
+    setText(this.hint, describeChoice(record, i + 1, next));
 
     const off = STAGES.map((stage) => (settings.temperature === 0 ? stage !== "temperature" : OFF[stage](settings[stage])));
     const stages = [d.raw, ...STAGES.map((stage, at) => (off[at] ? null : stageProbs(d, stage)))]; // null: shown empty
-    const nextRank = next === null ? -1 : d.order.findIndex((id) => record.vocabulary[id] === next);
-    const shown = Math.min(ROWS, d.order.length);
-    // The actual next character is always shown.
-    const ranks = Array.from({ length: shown }, (_, row) => (row === shown - 1 && nextRank >= shown ? nextRank : row));
+    const nextRank = next === null ? -1 : d.order.indexOf(record.ids.get(next));
+    const ranks = shownRanks(d.order.length, ROWS, nextRank);
 
     this.showSettings(settings, off);
     this.showRows(record, d, stages, ranks, { nextRank, drawnRank });
     this.showSummaries(d, stages, ranks);
     this.temperature.textContent = describeTemperature(d, settings.temperature, record.vocabulary);
-    this.bar.draw(d, u, drawnRank, record.vocabulary, nextRank);
+    this.bar.draw(d, u, drawnRank, record, nextRank);
     const drawn = u === null || next === null ? next : record.vocabulary[d.order[drawnRank]];
     setText(this.otherDraw, drawn === next ? "" : describeOtherDraw(next, drawn, record.isChosen(i + 1)));
-    this.surprisal.textContent = next === null ? "" : describeSurprisal(d, nextRank, next);
+    this.surprisal.textContent = next === null ? "" : describeCost(d, nextRank, next, STAGES.filter((_, at) => !off[at]));
   }
 
+  /** Show the columns of the stages that are on, with their settings. */
   showSettings(settings, off) {
     STAGES.forEach((stage, i) => {
-      const head = this.settings[stage];
       const value = stage === "top_k" ? String(settings[stage]) : settings[stage].toFixed(2);
       const greedy = stage === "temperature" && settings[stage] === 0;
-      setText(head.querySelector("b"), off[i] ? "off" : greedy ? "greedy" : value);
-      head.classList.toggle("cr-off", off[i]);
+      setText(this.settings[stage].querySelector("b"), greedy ? "greedy" : value);
     });
+    const isOff = off.join();
+    if (isOff === this.isOff) return;
+    this.isOff = isOff;
+    STAGES.forEach((stage, i) => {
+      for (const cell of this.table.querySelectorAll(`[data-stage="${stage}"]`)) cell.hidden = off[i];
+    });
+    const filters = STAGES.filter((stage, i) => i > 0 && !off[i]).map((stage) => LABELS[stage]);
+    this.key.hidden = !filters.length;
+    setText(this.key, "after " + (filters.length < 3 ? filters.join(", ") : "filters"));
   }
 
   showRows(record, d, stages, ranks, { nextRank, drawnRank }) {
@@ -112,7 +123,7 @@ export class DistributionView {
       row.classList.toggle("cr-landed", rank === drawnRank);
       row.title = removedBy === null ? "" : "cut by " + LABELS[removedBy];
       setText(sign, visible(character));
-      sign.ariaLabel = spoken(quoted(character)) + ", choose it here";
+      sign.ariaLabel = spoken(quoted(character)) + ", write it here";
       bars.raw.style.width = width(d.raw[rank]);
       bars.final.style.width = removedBy === null ? width(d.probs[rank]) : 0;
       bars.tempered.style.width = removedBy === null ? width(tempered[rank]) : 0; // never wider than the final bar: filters only increase it
@@ -128,37 +139,45 @@ export class DistributionView {
   /** Show the probability of the other characters, the number of remaining ones, and the entropy, per stage. */
   showSummaries(d, stages, ranks) {
     const others = d.order.length - ranks.length;
-    const shownProbability = (probs) => ranks.reduce((sum, rank) => sum + probs[rank], 0);
-    setText(this.rest.label, others ? others + " more" : "");
+    const isShown = new Set(ranks);
+    const sumOfOthers = (probs) => probs.reduce((sum, p, rank) => (isShown.has(rank) ? sum : sum + p), 0);
+    setText(this.rest.label, others ? others + (others === 1 ? " other" : " others") : "");
     const write = (cells, format) => cells.forEach((cell, i) => setText(cell, stages[i] === null ? "" : format(stages[i], i)));
-    write(this.rest.cells, (probs) => (others ? percent(Math.max(0, 1 - shownProbability(probs))) : ""));
+    write(this.rest.cells, (probs) => (others ? percent(sumOfOthers(probs)) : ""));
     write(this.remaining.cells, (_, i) => (i === 0 ? d.order.length : d.stages[STAGES[i - 1]]));
     write(this.entropy.cells, (probs) => entropyBits(probs).toFixed(2));
   }
 }
 
+/** Say what a click on a character does at this position, whose character is `next` (null at the end of the text). */
+function describeChoice(record, position, next) {
+  if (position < record.prompt) return `This letter belongs to ${givenPart(record)}.`;
+  return next === null ? "Click a letter to write it next." : "Click a letter to write it here instead.";
+}
+
 /** Describe the effect of the temperature on the top candidate. */
 function describeTemperature(d, temperature, vocabulary) {
-  const raw = percent(d.raw[0]) + "%";
-  if (temperature === 0) {
-    return "Temperature 0 is greedy: always the likeliest, " + quoted(vocabulary[d.order[0]]) + " (raw " + raw + "), whatever the die says.";
-  }
+  const likeliest = quoted(vocabulary[d.order[0]]);
+  const raw = percent(d.raw[0]) + " %";
+  if (temperature === 0) return `Temperature 0: always the likeliest, ${likeliest} (${raw}); the random number is ignored.`;
   const name = "Temperature " + temperature.toFixed(2);
-  if (temperature === 1) return name + " leaves the model's own percentages: the likeliest stays at " + raw + ".";
-  const tempered = percent(stageProbs(d, "temperature")[0]) + "%";
-  const moved = raw === tempered ? ": here the likeliest stays at " + raw : ": the likeliest " + raw + " → " + tempered;
-  return name + (temperature < 1 ? " sharpens" : " flattens") + moved + ". The order stays; only the draw is random.";
+  if (temperature === 1) return `${name} leaves the network's own percentages: ${likeliest} stays at ${raw}.`;
+  const tempered = percent(stageProbs(d, "temperature")[0]) + " %";
+  const moved = raw === tempered ? `stays at ${raw}` : `goes from ${raw} to ${tempered}`;
+  return `${name} ${temperature < 1 ? "sharpens" : "flattens"}: ${likeliest} ${moved}. The ranking never changes.`;
 }
 
 /** Say why the text has another character than the one that its draw selects. */
 function describeOtherDraw(next, drawn, isChosen) {
-  if (isChosen) return `You chose ${quoted(next)} (framed); this draw would have given ${quoted(drawn)} (orange).`;
-  return `The text has ${quoted(next)} (framed); with the model and settings of now this draw gives ${quoted(drawn)} (orange).`;
+  if (isChosen) return `You chose ${quoted(next)} (framed); the draw would have given ${quoted(drawn)} (orange).`;
+  return `The text has ${quoted(next)} (framed); with the network and settings chosen now, the draw gives ${quoted(drawn)} (orange).`;
 }
 
-/** Describe the surprisal of the next character: under the model, and under the current settings. */
-function describeSurprisal(d, rank, next) {
+/** Describe the surprisal of the next character: under the network, and after the stages that are on. */
+function describeCost(d, rank, next, stages) {
+  const cost = `${quoted(next)} cost ${surprisalBits(d.raw[rank]).toFixed(2)} bits`;
   const removedBy = removingStage(d, rank);
-  const sampled = removedBy === null ? surprisalBits(d.probs[rank]).toFixed(2) + " bits" : "∞, cut by " + LABELS[removedBy];
-  return "surprisal of " + quoted(next) + ": raw " + surprisalBits(d.raw[rank]).toFixed(2) + " bits → " + sampled;
+  if (removedBy !== null) return `${cost} (impossible now: cut by ${LABELS[removedBy]})`;
+  const names = stages.length < 3 ? stages.map((stage) => LABELS[stage]).join(", ") : "temperature and filters";
+  return `${cost} (${surprisalBits(d.probs[rank]).toFixed(2)} after ${names})`;
 }

@@ -2,12 +2,12 @@
 
 import { create } from "../components/create_element.js";
 import { addSign } from "../components/page_state.js";
-import { attachCandidates } from "./top_candidates.js";
+import { attachRunnersUp } from "./candidates.js";
 
 export class TextView {
   constructor(box) {
     this.box = box;
-    this.showsCandidates = false;
+    this.showsRunnersUp = false;
     this.spans = []; // by position
     this.line = this.word = null; // to append to; null to begin a new one
     this.marked = null; // span under the cursor
@@ -29,7 +29,7 @@ export class TextView {
         span.classList.add("cr-chosen");
         span.title = "chosen, not drawn";
       }
-      if (this.showsCandidates) attachCandidates(span, record, i);
+      if (this.showsRunnersUp) attachRunnersUp(span, record, i);
       color(span, i);
       this.spans.push(span);
       this.word.append(span);
@@ -55,11 +55,11 @@ export class TextView {
     if (last) this.endAfter(last.textContent);
   }
 
-  /** Show or hide the top candidates under each character. */
-  showCandidates(record, shown) {
-    this.showsCandidates = shown;
-    this.box.classList.toggle("cr-laddered", shown);
-    if (shown && record) this.spans.forEach((span, i) => attachCandidates(span, record, i));
+  /** Show or hide the five likeliest characters under each character. */
+  showRunnersUp(record, shown) {
+    this.showsRunnersUp = shown;
+    this.box.classList.toggle("cr-with-runners-up", shown);
+    if (shown && record) this.spans.forEach((span, i) => attachRunnersUp(span, record, i));
   }
 
   /** Frame the character under the cursor; none at position −1. */

@@ -1,21 +1,24 @@
 // The live view: draws the session's messages at the selected speed, with one cursor for text, heatmap and distribution.
 // Hovering needs no request: the record contains every activation and logit.
 
-import { create, setText } from "../components/create_element.js";
+import { setText } from "../components/create_element.js";
 import { onTheme, page, spoken } from "../components/page_state.js";
 import { registerUnlinked } from "../components/unlinked.js";
 import { showInterventions } from "../session/interventions.js";
 import { session } from "../session/page_session.js";
 import { attachBranching } from "./branching.js";
-import { describeHeatmapPart, showCaptions, symbol } from "./captions.js";
+import { describeHeatmapPart, showCaptions } from "./captions.js";
 import { Cursor } from "./cursor.js";
-import { describeCursor, describeHeatmap, unitName } from "./cursor_labels.js";
+import { describeCursor, describeHeatmap } from "./cursor_labels.js";
 import { DistributionView } from "./distribution.js";
 import { Pictures } from "./heatmap_pictures.js";
 import { HeatmapRange } from "./heatmap_range.js";
-import { describeSurprisal } from "./top_candidates.js";
+import { describeSurprisal } from "./candidates.js";
 import { DrawRate } from "./draw_rate.js";
 import { ColorScale } from "../components/color_scale.js";
+import { SurprisingList } from "./surprising_list.js";
+import { TextColoring } from "./text_coloring.js";
+import { describeOrigin } from "./text_title.js";
 import { attachCursor } from "./cursor_input.js";
 import { HeatmapOptions } from "./heatmap_options.js";
 import { TextRecord } from "../components/text_record.js";
@@ -48,6 +51,7 @@ export function mount({ element }) {
   /** Update the texts that describe the cursor. */
   function describe() {
     $(".cr-values").textContent = cursorText();
+    setText($(".cr-text-title"), record ? describeOrigin(record, drawn) : "No text yet");
     $(".cr-surprise").textContent = record ? describeSurprisal(record, position()) : "";
     const description = spoken(describeHeatmap(record, cursorText(), map.change, next.latest));
     for (const { canvas } of pictures.all) canvas.setAttribute("aria-label", description);
@@ -85,34 +89,34 @@ export function mount({ element }) {
 
   // ------------------------------------------------------------------ colors and titles
 
-  function color(span, i) {
-    if (cursor.unit === null) {
-      span.style.background = span.style.color = "";
-      return;
-    }
-    const level = map.level(record, i, cursor.unit) + 127;
-    span.style.background = palette.fills[level];
-    span.style.color = palette.inks[level];
+  const coloring = new TextColoring(element, cursor, () => ({ record, map, spans: text.spans }), showColors);
+  const color = (span, i) => coloring.color(span, i);
+  const surprising = new SurprisingList($(".cr-most-surprising"), () => ({ record, drawn }), goTo);
+
+  /** Color the whole text and mark the name of the unit. */
+  function recolor() {
+    coloring.update();
+    pictures.names.mark(cursor.unit);
   }
 
-  function recolor() {
-    text.box.classList.toggle("cr-coloured", cursor.unit !== null);
-    pictures.names.mark(cursor.unit);
-    if (record) text.spans.forEach(color);
-    const title = $(".cr-text-title");
-    title.replaceChildren("text");
-    if (cursor.unit === null) return;
-    const quantity = (map.change ? "Δ" : "") + symbol(record.view.name);
-    const properties = { type: "button", className: "cr-uncolour", ariaLabel: "Remove the colours", onclick: () => colorBy(cursor.unit) };
-    title.append(", coloured by " + quantity + " of ", create("b", {}, unitName(record, cursor.unit)), " ", create("button", properties, "×"));
+  /** Show the colors in text and heatmap. */
+  function showColors() {
+    recolor();
+    redraw();
+    describe();
   }
 
   /** Color the text by a unit, or remove the colors of this unit. */
   function colorBy(unit) {
-    cursor.unit = unit === cursor.unit ? null : unit;
-    recolor();
-    redraw();
-    describe();
+    coloring.set(false, unit === cursor.unit ? null : unit);
+    showColors();
+  }
+
+  function goTo(position) {
+    cursor.hovered = null;
+    cursor.pin(position, drawn);
+    onMove(true);
+    announce();
   }
 
   /** Show the rows in the current order and range. */
@@ -136,12 +140,13 @@ export function mount({ element }) {
     const sameRun = before && message.run === before.run;
     const common = sameRun && before.prompt === record.prompt ? Math.min(drawn, record.commonPrefix(before)) : 0;
     cursor.setRecord(record.rows, sameRun);
+    if (!sameRun) coloring.startText(record);
     if (message.divergedAt !== undefined && sameRun) cursor.pinned = message.divergedAt - 1; // where the texts differ
     if (!common || common < drawn) {
       cut(common);
       advance(message.instant - common); // prompt, default text or scored text: without pacing
     }
-    if (text.showsCandidates) text.showCandidates(record, true);
+    if (text.showsRunnersUp) text.showRunnersUp(record, true);
     options.show(record);
     recolor();
     arrange();
@@ -164,6 +169,7 @@ export function mount({ element }) {
 
   function receive(message) {
     showHistory(message);
+    if (message.kind === "start" || message.kind === "branch") alternatives.close();
     if (message.kind === "start") begin(message);
     else if (message.kind === "branch") branch(message);
     else if (message.kind === "more") {
@@ -209,12 +215,14 @@ export function mount({ element }) {
     redraw();
     if (!dirty || now - shownAt > DISTRIBUTION_MS) showDistribution();
     describe();
+    if (!dirty) surprising.update();
     rangeTools.setEnabled(drawn > 0);
     page.stats.frames += 1;
   }
 
   // ------------------------------------------------------------------ pointer and keys
 
+  const announce = () => ($('.cr-map [role="status"]').textContent = spoken(cursorText()));
   attachCursor({
     text,
     maps: pictures.all,
@@ -222,9 +230,13 @@ export function mount({ element }) {
     cursor,
     live: () => ({ record, drawn }),
     onMove,
-    announce: () => ($('.cr-map [role="status"]').textContent = spoken(cursorText())),
+    announce,
     redraw,
     colorBy,
+    removeColors() {
+      coloring.set(false, null);
+      showColors();
+    },
   });
   page.on("settings", () => showDistribution());
   page.on("runner-changed", showRunner);
@@ -246,14 +258,16 @@ export function mount({ element }) {
   const rangeTools = new HeatmapRange(element, pictures, () => ({ record, drawn, palette }), arrange);
   showInterventions($(".cr-interventions"));
 
-  const showHistory = attachBranching({
+  const { showHistory, alternatives } = attachBranching({
     element,
+    text,
     live: () => ({ record, drawn, cursor: position(), shown: element.offsetParent !== null }),
     say: (text) => session.say({ kind: "note", text }),
   });
-  $(".cr-ladder").addEventListener("click", () => {
-    text.showCandidates(record, !text.showsCandidates);
-    $(".cr-ladder").setAttribute("aria-pressed", text.showsCandidates);
+  $(".cr-runners-up").addEventListener("click", () => {
+    text.showRunnersUp(record, !text.showsRunnersUp);
+    $(".cr-runners-up").setAttribute("aria-pressed", text.showsRunnersUp);
+    $(".cr-runners-up-key").hidden = !text.showsRunnersUp;
     onMove(true);
   });
 
@@ -264,13 +278,13 @@ export function mount({ element }) {
   });
   for (const { canvas } of pictures.all) sizes.observe(canvas.parentElement);
   onTheme(() => {
-    palette = new ColorScale(element.querySelector(".cr-live"));
+    palette = coloring.palette = new ColorScale(element.querySelector(".cr-live"));
     if (!record) return;
     recolor();
     redraw();
   });
 
-  registerUnlinked(() => (cursor.unit === null ? "" : "the colours of the text"));
+  registerUnlinked(() => (coloring.mode === (record?.isRead ? "surprise" : "none") ? "" : "the colours of the text"));
 
   // Exposed to keyboard shortcuts, measurements and tests.
   page.live = {
@@ -282,12 +296,14 @@ export function mount({ element }) {
     get pictures() { return pictures; },
     get text() { return record ? record.characters.slice(0, drawn).join("") : ""; },
     get received() { return record ? record.length : 0; },
-    get saved() { return { pinned: cursor.pinned, unit: cursor.unit }; },
-    restore({ pinned, unit }) {
+    get saved() { return { pinned: cursor.pinned, unit: cursor.unit, bySurprise: coloring.bySurprise }; },
+    restore({ pinned, unit, bySurprise }) {
       cursor.pinned = pinned;
-      if (unit !== null && unit < record.rows) colorBy(unit);
+      coloring.set(bySurprise, unit !== null && unit < record.rows ? unit : null);
+      showColors();
       onMove(true);
     },
+    showAlternatives: (position) => alternatives.open(record, position),
     showRows: (range) => rangeTools.showRows(range),
   };
 

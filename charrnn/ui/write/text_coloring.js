@@ -1,0 +1,104 @@
+// Colors of the text: none, by surprisal or by a unit; the choice between them, and the key of the colors.
+
+import { create, setText } from "../components/create_element.js";
+import { scaleEnds, symbol } from "./captions.js";
+import { unitName } from "./cursor_labels.js";
+
+const FULL_BITS = 8; // surprisal of the full color
+const UNDERLINED_BITS = 6; // surprisal from which a character is underlined too: less likely than 1 in 64
+const MAX_LEVEL = 127;
+
+export class TextColoring {
+  /**
+   * cursor: its `unit` colors the text if it is not null; live() -> { record, map, spans }.
+   *
+   * changed() is called after a choice of the user.
+   */
+  constructor(element, cursor, live, changed) {
+    const $ = (selector) => element.querySelector(selector);
+    Object.assign(this, { cursor, live, box: $(".cr-text"), key: $(".cr-color-key") });
+    this.palette = null; // a ColorScale
+    this.bySurprise = false;
+    this.isChosen = false; // by the user: another text keeps it
+    this.lastUnit = null; // unit that the choice "unit" returns to
+    this.buttons = [...$(".cr-coloring").querySelectorAll("button")];
+    for (const button of this.buttons) {
+      button.addEventListener("click", () => {
+        this.choose(button.value);
+        changed();
+      });
+    }
+  }
+
+  get mode() {
+    return this.cursor.unit !== null ? "unit" : this.bySurprise ? "surprise" : "none";
+  }
+
+  /** Choose as the user does. mode: "none", "surprise" or "unit". */
+  choose(mode) {
+    this.isChosen = true;
+    this.set(mode === "surprise", mode === "unit" ? (this.lastUnit ?? this.live().record?.view.orders.activity[0] ?? null) : null);
+  }
+
+  set(bySurprise, unit) {
+    this.bySurprise = bySurprise;
+    this.cursor.unit = unit;
+  }
+
+  /** Apply the default of another text: by surprisal if it is read, without a choice of the user. */
+  startText({ isRead }) {
+    if (!this.isChosen && (isRead || this.bySurprise)) this.set(isRead, null);
+  }
+
+  /** Color the character at position i. */
+  color(span, i) {
+    const { record, map } = this.live();
+    const bits = this.mode === "surprise" ? record.surprisal(i) : null;
+    span.classList.toggle("cr-surprising", bits >= UNDERLINED_BITS);
+    if (this.mode === "none") {
+      span.style.background = span.style.color = "";
+      return;
+    }
+    const level = bits === null ? map.level(record, i, this.cursor.unit) : Math.round(MAX_LEVEL * Math.min(1, bits / FULL_BITS));
+    span.style.background = this.palette.fills[level + MAX_LEVEL];
+    span.style.color = this.palette.inks[level + MAX_LEVEL];
+  }
+
+  /** Color the whole text and show the key. */
+  update() {
+    const { record, spans } = this.live();
+    const { mode } = this;
+    const { unit } = this.cursor;
+    this.lastUnit = unit ?? this.lastUnit;
+    if (record && this.lastUnit >= record.rows) this.lastUnit = null;
+    this.box.classList.toggle("cr-coloured", mode !== "none");
+    if (record) spans.forEach((span, i) => this.color(span, i));
+    for (const button of this.buttons) {
+      button.setAttribute("aria-pressed", button.value === mode);
+      if (button.value === "unit" && record) setText(button, this.lastUnit === null ? "unit" : unitName(record, this.lastUnit));
+    }
+    this.key.replaceChildren(...(record ? this.describeKey(record, mode) : []));
+  }
+
+  /** Return the key of the colors. */
+  describeKey(record, mode) {
+    if (mode === "surprise") {
+      const title = `surprisal of each character under ${record.model.title}, step ${record.model.step.toLocaleString("en")}`;
+      return [create("span", { title }, "bits that each letter cost"), scale("0", FULL_BITS + " or more", true), `line: ${UNDERLINED_BITS} or more`];
+    }
+    if (mode === "none") {
+      const isGiven = record.prompt === record.length;
+      return [isGiven ? "Click a letter to see what the network expected there." : "Click a letter to change it: the network writes on from there."];
+    }
+    const { map } = this.live();
+    const [low, high] = scaleEnds(record.view, map.change);
+    const quantity = (map.change ? "Δ" : "") + symbol(record.view.name);
+    return ["Coloured by ", create("b", {}, unitName(record, this.cursor.unit)), ` of ${quantity}`, scale(low, high, !map.change && record.view.low === 0)];
+  }
+}
+
+/** Create a scale with labels at both ends; isFromZero: without the colors of negative values. */
+function scale(low, high, isFromZero) {
+  const bar = create("i", { className: isFromZero ? "cr-key-bar cr-from-zero" : "cr-key-bar", ariaHidden: "true" });
+  return create("span", "cr-key-scale", low, bar, high);
+}
