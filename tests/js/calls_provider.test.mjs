@@ -22,3 +22,30 @@ test("busy, unreachable and invalid are different errors", async () => {
   await assert.rejects(providerOf(200, { data: [{ error: "seed is -1: give …" }] }).read({}), /seed is -1/);
   await assert.rejects(providerOf(413, { detail: "the body has more than 262144 bytes" }).read({}), /more than 262144/);
 });
+
+/** A response whose pieces arrive `pause` milliseconds apart; `ends`: else the last one never arrives. */
+const slowly = (body, pause, ends) => async (url, { signal }) => {
+  const pieces = JSON.stringify(body).match(/.{1,20}/g);
+  const send = (controller) => {
+    const piece = pieces.shift();
+    if (piece && (ends || pieces.length)) controller.enqueue(new TextEncoder().encode(piece));
+    if (pieces.length) setTimeout(send, pause, controller);
+    else if (ends) controller.close();
+  };
+  return new Response(new ReadableStream({ start(controller) {
+    signal.addEventListener("abort", () => controller.error(signal.reason));
+    send(controller);
+  } }));
+};
+
+test("a silent connection is unreachable, a slow one is not", async () => {
+  const slow = new CallsProvider("x", slowly({ data: [ANSWER] }, 20, true), 120);
+  assert.equal((await slow.continue({ start: 1 })).text, "é");
+  await assert.rejects(new CallsProvider("x", slowly({ data: [ANSWER] }, 1, false), 50).read({}), Unreachable);
+  const hanging = (url, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  await assert.rejects(new CallsProvider("x", hanging, 50).read({}), Unreachable);
+  const [controller, reason] = [new AbortController(), new Error("another action")];
+  const call = new CallsProvider("x", hanging, 60_000).read({}, controller.signal);
+  controller.abort(reason);
+  await assert.rejects(call, reason);
+});

@@ -4,13 +4,13 @@ import { decodeArray } from "../components/base64.js";
 import { fromHalves } from "../components/half_floats.js";
 import { Busy, Unreachable } from "./session.js";
 
+const STALLED_MS = 10_000; // without a byte of the answer
 const UNREACHABLE_STATUSES = new Set([408, 429, 500, 502, 503, 504]); // of a proxy whose server is down
 
 export class CallsProvider {
-  /** url: of the endpoint; request: fetch, which tests replace. */
-  constructor(url, request = (...options) => fetch(...options)) {
-    this.url = url;
-    this.request = request;
+  /** url: of the endpoint; request: fetch, and stalledMs: after which a silent connection counts as broken, which tests replace. */
+  constructor(url, request = (...options) => fetch(...options), stalledMs = STALLED_MS) {
+    Object.assign(this, { url, request, stalledMs });
   }
 
   /** Return the outputs of text[start:]. */
@@ -36,18 +36,42 @@ export class CallsProvider {
   }
 
   /** Return the data of the endpoint's answer. */
-  async #fetch(call, signal) {
-    let response;
+  async #fetch(call, given) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const onAbort = () => controller.abort(given.reason);
+    if (given?.aborted) onAbort();
+    given?.addEventListener("abort", onAbort);
+    let timer;
+    const onProgress = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => controller.abort(new Unreachable("no answer")), this.stalledMs);
+    };
+    onProgress();
     try {
       const headers = { "Content-Type": "application/json" };
-      response = await this.request(this.url, { method: "POST", headers, body: JSON.stringify({ data: [call] }), signal });
+      const response = await this.request(this.url, { method: "POST", headers, body: JSON.stringify({ data: [call] }), signal });
       if (UNREACHABLE_STATUSES.has(response.status)) throw new Unreachable(`status ${response.status}`);
-      const body = await response.json();
+      const body = JSON.parse(await textOf(response, onProgress));
       if (!response.ok) throw new Error(body.detail || body.error || `The server answered with status ${response.status}.`);
       return body.data[0];
     } catch (error) {
       if (error instanceof TypeError || error instanceof SyntaxError) throw new Unreachable(error.message);
       throw error;
+    } finally {
+      clearTimeout(timer);
+      given?.removeEventListener("abort", onAbort);
     }
   }
+}
+
+/** Return the text of a response; onProgress: called for every piece that arrives. */
+async function textOf(response, onProgress) {
+  const [reader, decoder] = [response.body.getReader(), new TextDecoder()];
+  let text = "";
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    onProgress();
+    text += decoder.decode(piece.value, { stream: true });
+  }
+  return text + decoder.decode();
 }
