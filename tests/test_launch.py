@@ -73,7 +73,11 @@ def test_app_starts_behind_proxies_on_ipv6_below_path(tmp_path: Path):
         assert "Traceback" not in output and "The Hub cannot be reached just now" in output
         assert address.startswith("http://[::1]:")
         with httpx.Client(trust_env=False, timeout=60) as client:
-            assert client.get(address).status_code == 200
+            page = client.get(address)
+            assert page.status_code == 200 and page.headers["content-encoding"] in ("br", "gzip")
+            plain = client.get(address, headers={"Accept-Encoding": "identity"})
+            assert plain.content == page.content and len(plain.content) == int(plain.headers["content-length"])
+            assert int(page.headers["content-length"]) < len(plain.content) / 5
             assert client.get(address, headers={"Host": "evil.example"}).status_code == 421
             for path in ("lab/", ""):  # the path in the browser, and as a proxy strips it
                 page = address + path

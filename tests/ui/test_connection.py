@@ -1,4 +1,4 @@
-"""A server that stops while a text is written, and a reload of the page."""
+"""A server that stops while a text is written, a reload of the page, and proxies."""
 
 import socket
 import subprocess
@@ -6,9 +6,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from charrnn.bench.page_speed import ALIVE
 from charrnn.checkpoint import Checkpoint
@@ -87,3 +89,36 @@ def test_text_settings_tab_and_cursor_survive_a_reload(page: Page, checkpoint: C
     assert text(page) == generated(checkpoint, "JULIET:\n", 300, 12, SamplingSettings(0.7))
     assert page.evaluate("[charrnn.state, charrnn.settings.temperature]") == ["finished", 0.7]
     expect(page.locator(".cr-notice")).to_be_hidden()
+
+
+@contextmanager
+def open_behind_proxy(browser: Browser, app: str, path: str = "", **headers: str) -> Iterator[Page]:
+    """Open the page behind a proxy that passes its own host name, as nginx does; headers: of its requests."""
+    address = "http://lab.example/"
+
+    def forward(route: Route) -> None:
+        url = route.request.url.replace(address, app.rstrip("/") + "/")
+        route.fulfill(response=route.fetch(url=url, headers=route.request.headers | headers))
+
+    with browser.new_context() as context:
+        context.route(f"{address}**", forward)
+        page = context.new_page()
+        page.goto(address + path)
+        yield page
+        context.unroute_all(behavior="ignoreErrors")
+
+
+def test_proxy_with_its_own_host_needs_no_setting(browser: Browser, app: str):
+    secure = {"Sec-Fetch-Site": "same-origin"}  # where the proxy has a certificate
+    with open_behind_proxy(browser, app, "?tab=hood", **secure) as page:
+        page.wait_for_function(ALIVE)
+        expect(page.locator(".cr-code-line").first).to_be_visible()
+        expect(page.locator(".cr-notice")).to_be_hidden()
+
+
+def test_page_explains_why_its_requests_are_refused(browser: Browser, app: str):
+    with open_behind_proxy(browser, app) as page:
+        notice = page.locator(".cr-notice")
+        words = "The server refuses the requests of this page (status 403): another site's page may not call this one"
+        expect(notice).to_contain_text(words, timeout=15_000)
+        expect(notice).to_contain_text("or start the app with --allowed-hosts lab.example.")

@@ -10,7 +10,7 @@ another host are therefore rejected if the server listens on localhost only, or 
 import ipaddress
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -18,6 +18,15 @@ from urllib.parse import parse_qs, unquote
 import gradio as gr
 import httpx
 
+from charrnn.ui.server.page_response import (
+    App,
+    CompressionMiddleware,
+    PageAddressMiddleware,
+    Receive,
+    Scope,
+    Send,
+    path_of,
+)
 from charrnn.ui.server.request_body import (
     ENDED_BY,
     MAX_BYTES,
@@ -27,11 +36,6 @@ from charrnn.ui.server.request_body import (
     RequestRejected,
     parse_end_event,
 )
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_ADDRESS_CHARS = 60_000  # the longest text in a link; httpx, with which Gradio parses URLs, allows 65,536
 MAX_READ = 64 << 20  # bytes of a rejected body; a client that still sends would not see the response
@@ -73,7 +77,8 @@ def wrap_app(demo: gr.Blocks, hosts: frozenset[str] | None) -> Callable[[Any], A
 
     @asynccontextmanager
     async def lifespan(app: Any):
-        app.middleware_stack = RequestFilterMiddleware(app.middleware_stack, CallValidator(demo.fns), hosts)
+        page = CompressionMiddleware(PageAddressMiddleware(app.middleware_stack))
+        app.middleware_stack = RequestFilterMiddleware(page, CallValidator(demo.fns), hosts)
         yield
 
     return lifespan
@@ -114,7 +119,7 @@ class RequestFilterMiddleware:
         # Gradio builds URLs from it, for a Node server that does not run here
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
         headers = _values(scope)
-        path, method = _path(scope), scope["method"]
+        path, method = path_of(scope), scope["method"]
         if len(path) + len(scope["query_string"]) > MAX_ADDRESS_CHARS:
             raise RequestRejected(414, f"the address has more than {MAX_ADDRESS_CHARS} characters: send a shorter text")
         for name in ("host", "x-forwarded-host"):  # Gradio builds URLs from them
@@ -128,7 +133,7 @@ class RequestFilterMiddleware:
                     f"start it with --allowed-hosts {name}, or with CHARRNN_ALLOWED_HOSTS={name}",
                 )
         if (method == "POST" or QUEUE.fullmatch(path)) and not self._is_same_origin(headers):
-            raise RequestRejected(403, "another site's page may not call this one: open it, or call it from a program")
+            raise RequestRejected(403, describe_foreign(headers))
         if method in ("GET", "HEAD"):
             _check_get(path, scope["query_string"])
             return receive
@@ -166,6 +171,19 @@ class RequestFilterMiddleware:
         raise RequestRejected(404, "Not Found")
 
 
+def describe_foreign(headers: Mapping[str, Sequence[str]]) -> str:
+    """Describe a call from the page of another site, and what to set if it is this page behind a proxy."""
+    origin, host = ("".join(headers.get(name, [])[:1]) for name in ("origin", "host"))
+    words = "another site's page may not call this one: open it, or call it from a program"
+    name = bare_name(origin.partition("://")[2])
+    if not name or not _is_host(name):
+        return words
+    return (
+        f"{words}. If {name} is this page behind a proxy, the proxy asks for {host}: let it pass the header Host or "
+        f"X-Forwarded-Host, or start the app with --allowed-hosts {name}"
+    )
+
+
 def bare_name(host: str) -> str:
     """Strip port, brackets and a trailing dot of a Host header; lower case."""
     inner = host[1:].partition("]")[0] if host.startswith("[") else host
@@ -179,12 +197,6 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return name == "localhost"
-
-
-def _path(scope: Scope) -> str:
-    """Return the path below the root path of the app."""
-    path, root = scope["path"], scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def _values(scope: Scope) -> dict[str, list[str]]:
