@@ -115,7 +115,7 @@ def test_clicked_letter_offers_others_for_its_place(page: Page, checkpoint: Chec
         assert box["y"] >= 0 and box["y"] + box["height"] <= PHONE["height"]
         probs = probabilities(checkpoint, shown)[position]
         top = sorted(range(len(probs)), key=lambda id: (-float(probs[id]), id))[:7]
-        expected = [[sign(checkpoint.vocab.characters[id]), f"{100 * float(probs[id]):.1f} %"] for id in top]
+        expected = [[sign(checkpoint.vocab.characters[id]), f"{100 * float(probs[id]):.1f}\u00a0%"] for id in top]
         assert [row for row in offered(page)[:7] if "<" not in row[1]] == [row for row in expected if row[1] > "0.1"]
         page.keyboard.press("Escape")
         expect(page.locator(".cr-alternatives")).to_be_hidden()

@@ -120,7 +120,7 @@ def test_temperature_effect_is_summarized(page: Page, checkpoint: Checkpoint):
     ):
         set_slider(page, "temperature", temperature)
         expected = distribution(logits, SamplingSettings(temperature))
-        raw, tempered = (percent(probs[0]) + " %" for probs in (expected.raw, expected.probs))
+        raw, tempered = (percent(probs[0]) + "\u00a0%" for probs in (expected.raw, expected.probs))
         likeliest = sign(checkpoint.vocab.characters[expected.order[0]])
         shown = page.locator(".cr-temperature-words").inner_text()
         assert words.format(raw=raw, tempered=tempered, likeliest=likeliest) in shown

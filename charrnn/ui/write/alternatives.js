@@ -4,10 +4,11 @@ import { create } from "../components/create_element.js";
 import { quoted, spoken, visible } from "../components/page_state.js";
 import { distributionAt, shownRanks } from "./candidates.js";
 import { givenPart } from "./cursor_labels.js";
-import { percent } from "./percent.js";
+import { percent, withPercent } from "./percent.js";
 
 const ROWS = 8;
 const GAP = 4; // pixels between the character and the popover, and to the edge of the window
+const MIN_HEIGHT = 160; // pixels, of a popover that scrolls
 
 export class Alternatives {
   /** choose(position, character) writes a character; `text`: the TextView, which gets the focus back. */
@@ -16,7 +17,8 @@ export class Alternatives {
     [this.head, this.list, this.note] = [$(".cr-alternatives-head"), $(".cr-alternatives-list"), $(".cr-alternatives-note")];
     Object.assign(this, { box, text, choose, position: null });
     box.addEventListener("keydown", (event) => this.onKey(event));
-    addEventListener("scroll", () => this.place(), { capture: true, passive: true }); // of the text or the page
+    const onScroll = ({ target }) => target !== box && this.place(); // of the text or the page
+    addEventListener("scroll", onScroll, { capture: true, passive: true });
     addEventListener("resize", () => this.place());
   }
 
@@ -37,6 +39,7 @@ export class Alternatives {
     });
     this.position = position;
     this.head.replaceChildren(isGiven ? "What the network expected in place of " : "Write another letter in place of ", create("b", {}, quoted(written)));
+    this.box.ariaLabel = spoken(this.head.textContent);
     this.list.replaceChildren(...rows);
     this.note.textContent = isGiven ? describeGiven(record) : "Percentages of the network, before temperature and filters.";
     if (!this.isOpen) this.box.showPopover();
@@ -56,7 +59,7 @@ export class Alternatives {
     this.choose(position, character);
   }
 
-  /** Place the popover below its character, or above if there is more room. */
+  /** Place the popover below its character, or above if there is more room; it scrolls if neither is enough. */
   place() {
     if (!this.isOpen) return;
     const span = this.text.spans[this.position];
@@ -65,9 +68,13 @@ export class Alternatives {
       return;
     }
     const zoom = this.box.currentCSSZoom ?? 1; // of the lecture: sizes in the window are multiples of those in CSS
-    const [letter, own] = [span.getBoundingClientRect(), this.box.getBoundingClientRect()];
     const { clientWidth: width, clientHeight: height } = document.documentElement;
-    const isBelow = height - letter.bottom >= own.height + 2 * GAP || height - letter.bottom >= letter.top;
+    const letter = span.getBoundingClientRect();
+    this.box.style.maxHeight = "";
+    const [below, above] = [height - letter.bottom - 2 * GAP, letter.top - 2 * GAP];
+    const isBelow = below >= this.box.getBoundingClientRect().height || below >= above;
+    this.box.style.maxHeight = Math.max(MIN_HEIGHT, isBelow ? below : above) / zoom + "px";
+    const own = this.box.getBoundingClientRect();
     const top = isBelow ? letter.bottom + GAP : letter.top - GAP - own.height;
     const left = Math.max(GAP, Math.min(letter.left - GAP, width - own.width - GAP));
     const last = Math.max(GAP, height - own.height - GAP);
@@ -100,7 +107,7 @@ function characterButton(character, p, share, isWritten, write) {
     },
     create("b", {}, visible(character)),
     create("span", "cr-track", create("i", { style: `width: ${100 * share}%` })),
-    create("span", {}, percent(p) + " %"),
+    create("span", {}, withPercent(p)),
   );
 }
 

@@ -6,7 +6,7 @@ import { distribution, draw, entropyBits, removingStage, stageProbs, STAGES, sur
 import { shownRanks } from "./candidates.js";
 import { CdfBar } from "./cdf_bar.js";
 import { givenPart } from "./cursor_labels.js";
-import { percent } from "./percent.js";
+import { percent, withPercent } from "./percent.js";
 
 const ROWS = 9;
 const LABELS = { temperature: "temperature", top_k: "top-k", top_p: "top-p", min_p: "min-p" };
@@ -158,11 +158,11 @@ function describeChoice(record, position, next) {
 /** Describe the effect of the temperature on the top candidate. */
 function describeTemperature(d, temperature, vocabulary) {
   const likeliest = quoted(vocabulary[d.order[0]]);
-  const raw = percent(d.raw[0]) + " %";
+  const raw = withPercent(d.raw[0]);
   if (temperature === 0) return `Temperature 0: always the likeliest, ${likeliest} (${raw}); the random number is ignored.`;
   const name = "Temperature " + temperature.toFixed(2);
   if (temperature === 1) return `${name} leaves the network's own percentages: ${likeliest} stays at ${raw}.`;
-  const tempered = percent(stageProbs(d, "temperature")[0]) + " %";
+  const tempered = withPercent(stageProbs(d, "temperature")[0]);
   const moved = raw === tempered ? `stays at ${raw}` : `goes from ${raw} to ${tempered}`;
   return `${name} ${temperature < 1 ? "sharpens" : "flattens"}: ${likeliest} ${moved}. The ranking never changes.`;
 }

@@ -3,6 +3,7 @@
 import { create, setText } from "../components/create_element.js";
 import { scaleEnds, symbol } from "./captions.js";
 import { unitName } from "./cursor_labels.js";
+import { namedUnits, nameOf } from "./row_names.js";
 
 const FULL_BITS = 8; // surprisal of the full color
 const UNDERLINED_BITS = 6; // surprisal from which a character is underlined too: less likely than 1 in 64
@@ -20,7 +21,7 @@ export class TextColoring {
     this.palette = null; // a ColorScale
     this.bySurprise = false;
     this.isChosen = false; // by the user: another text keeps it
-    this.lastUnit = null; // unit that the choice "unit" returns to
+    this.last = null; // {unit, of}: unit that the choice "unit" returns to, of this model and view
     this.buttons = [...$(".cr-coloring").querySelectorAll("button")];
     for (const button of this.buttons) {
       button.addEventListener("click", () => {
@@ -37,7 +38,14 @@ export class TextColoring {
   /** Choose as the user does. mode: "none", "surprise" or "unit". */
   choose(mode) {
     this.isChosen = true;
-    this.set(mode === "surprise", mode === "unit" ? (this.lastUnit ?? this.live().record?.view.orders.activity[0] ?? null) : null);
+    this.set(mode === "surprise", mode === "unit" ? this.offeredUnit() : null);
+  }
+
+  /** Return the unit of the choice "unit": the last one, else the one named with the highest score, else the most active. */
+  offeredUnit() {
+    const { record } = this.live();
+    if (!record) return null;
+    return this.last?.unit ?? namedUnits(record.view)[0]?.unit ?? record.view.orders.activity[0];
   }
 
   set(bySurprise, unit) {
@@ -69,13 +77,14 @@ export class TextColoring {
     const { record, spans } = this.live();
     const { mode } = this;
     const { unit } = this.cursor;
-    this.lastUnit = unit ?? this.lastUnit;
-    if (record && this.lastUnit >= record.rows) this.lastUnit = null;
+    const of = record && record.model.name + " " + record.view.name;
+    if (unit !== null) this.last = { unit, of };
+    else if (this.last?.of !== of) this.last = null;
     this.box.classList.toggle("cr-coloured", mode !== "none");
     if (record) spans.forEach((span, i) => this.color(span, i));
     for (const button of this.buttons) {
       button.setAttribute("aria-pressed", button.value === mode);
-      if (button.value === "unit" && record) setText(button, this.lastUnit === null ? "unit" : unitName(record, this.lastUnit));
+      if (button.value === "unit" && record) setText(button, this.last ? unitName(record, this.last.unit) : "unit");
     }
     this.key.replaceChildren(...(record ? this.describeKey(record, mode) : []));
   }
@@ -84,16 +93,16 @@ export class TextColoring {
   describeKey(record, mode) {
     if (mode === "surprise") {
       const title = `surprisal of each character under ${record.model.title}, step ${record.model.step.toLocaleString("en")}`;
-      return [create("span", { title }, "bits that each letter cost"), scale("0", FULL_BITS + " or more", true), `line: ${UNDERLINED_BITS} or more`];
+      return [create("span", { title }, "bits that each letter cost"), scale("0", FULL_BITS + " or more", true), `with a line: ${UNDERLINED_BITS} or more`];
     }
     if (mode === "none") {
-      const isGiven = record.prompt === record.length;
-      return [isGiven ? "Click a letter to see what the network expected there." : "Click a letter to change it: the network writes on from there."];
+      return [record.isRead ? "Click a letter to see what the network expected there." : "Click a letter to change it: the network writes on from there."];
     }
     const { map } = this.live();
+    const { unit } = this.cursor;
     const [low, high] = scaleEnds(record.view, map.change);
     const quantity = (map.change ? "Δ" : "") + symbol(record.view.name);
-    return ["Coloured by ", create("b", {}, unitName(record, this.cursor.unit)), ` of ${quantity}`, scale(low, high, !map.change && record.view.low === 0)];
+    return ["Coloured by ", create("b", {}, unitName(record, unit)), ` of ${quantity}${nameOf(record.view, unit)}`, scale(low, high, !map.change && record.view.low === 0)];
   }
 }
 

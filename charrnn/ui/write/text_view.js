@@ -27,7 +27,7 @@ export class TextView {
       addSign(span, character);
       if (record.isChosen(i)) {
         span.classList.add("cr-chosen");
-        span.title = "chosen, not drawn";
+        span.title = "you chose this letter";
       }
       if (this.showsRunnersUp) attachRunnersUp(span, record, i);
       color(span, i);

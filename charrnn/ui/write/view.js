@@ -24,7 +24,7 @@ import { HeatmapOptions } from "./heatmap_options.js";
 import { TextRecord } from "../components/text_record.js";
 import { TextView } from "./text_view.js";
 
-const EMPTY = "The page is empty. Write and Step begin after the prompt, and the distribution with them.";
+const EMPTY = "The page is empty. Press Write, or Step for one letter: the network begins after the prompt.";
 const DISTRIBUTION_MS = 60; // between two updates of the distribution while the text grows
 
 /** Set up the view. It listens to the session and takes no values from the server. */
@@ -222,7 +222,10 @@ export function mount({ element }) {
 
   // ------------------------------------------------------------------ pointer and keys
 
-  const announce = () => ($('.cr-map [role="status"]').textContent = spoken(cursorText()));
+  const announce = () => {
+    const cost = coloring.mode === "surprise" ? ". " + describeSurprisal(record, position()) : "";
+    $('.cr-map [role="status"]').textContent = spoken(cursorText() + cost);
+  };
   attachCursor({
     text,
     maps: pictures.all,
