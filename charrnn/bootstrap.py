@@ -1,5 +1,5 @@
 """
-95 % intervals: the percentile bootstrap over positions or blocks of a text, and Student's t over stretches.
+95 % intervals: bootstrap over positions or blocks of a text, Student's t, medians of rounds, shares.
 
 Neighboring positions depend on each other, so blocks of consecutive ones are drawn: moving blocks on a circle, which
 draw every position equally often. A resample is a row of counts, how often each position was drawn, so that an
@@ -102,6 +102,38 @@ def student_margin(error: float, samples: int) -> float | None:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return error * (z + math.fsum(part / n ** (i + 1) for i, part in enumerate(corrections)))
+
+
+def median_interval(values: Sequence[float]) -> Interval | None:
+    """
+    Return the interval of the median of independent values, between two of them; None for fewer than six.
+
+    The number of values below the median is binomial with probability 1/2 (the sign test).
+    """
+    n, tail = len(values), (1 - LEVEL) / 2
+    below = [sum(math.comb(n, i) for i in range(k + 1)) / 2**n for k in range(n)]
+    rank = sum(share <= tail for share in below)  # values to leave out at each end
+    ordered = sorted(values)
+    return Interval(ordered[rank - 1], ordered[n - rank]) if rank else None
+
+
+def share_interval(count: int, n: int) -> Interval:
+    """Return the exact interval of a share: `count` of n independent cases. Clopper and Pearson 1934."""
+
+    def crossing(is_above: Callable[[float], bool]) -> float:
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (low, middle) if is_above(middle) else (middle, high)
+        return (low + high) / 2
+
+    def at_most(k: int, share: float) -> float:
+        return math.fsum(math.comb(n, i) * share**i * (1 - share) ** (n - i) for i in range(k + 1))
+
+    tail = (1 - LEVEL) / 2
+    low = 0.0 if count == 0 else crossing(lambda share: 1 - at_most(count - 1, share) > tail)
+    high = 1.0 if count == n else crossing(lambda share: at_most(count, share) < tail)
+    return Interval(low, high)
 
 
 def interval_facts(name: str, interval: Interval | None) -> dict[str, Value]:

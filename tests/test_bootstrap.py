@@ -11,8 +11,10 @@ from charrnn.bootstrap import (
     Interval,
     interval_facts,
     interval_from_record,
+    median_interval,
     percentile_interval,
     resample_counts,
+    share_interval,
     student_margin,
     weighted_medians,
 )
@@ -136,3 +138,16 @@ def test_margin_is_students_quantile(samples, quantile):
 def test_normal_quantile_is_that_of_the_level():
     margin = student_margin(1.0, 10**12)
     assert margin is not None and NormalDist().cdf(margin) == pytest.approx(0.975, abs=1e-9)
+
+
+def test_interval_of_a_median_covers():
+    samples = np.random.default_rng(4).standard_exponential((400, 9))
+    intervals = [median_interval(sample) for sample in samples.tolist()]
+    assert 0.93 <= coverage(intervals, math.log(2)) <= 0.99
+    assert median_interval([1.0] * 5) is None and median_interval([3.0, 1, 2, 6, 5, 4]) == (1, 6)
+
+
+@pytest.mark.parametrize(("count", "n", "ends"), [(0, 3, (0, 0.7076)), (3, 10, (0.0667, 0.6525)), (4, 4, (0.3976, 1))])
+def test_interval_of_a_share_is_exact(count, n, ends):
+    """Ends as tabulated for Clopper and Pearson's interval."""
+    assert share_interval(count, n) == pytest.approx(ends, abs=1e-4)

@@ -39,10 +39,10 @@ def test_exponent_table_matches_analyses():
     assert cells(text, "`minigpt`")[-2:] == ["–", "–"]
 
 
-def test_unreached_length_is_shown_as_greater():
+def test_unreached_length_is_shown_as_greater(tmp_path):
     lengths = {"half_life_chars": 2.04, "half_life_low": 0.5, "half_life_high": None, "horizon_chars": None}
     row = {"model": "gru", "g": 1.4, "exponent": 0.02, "exponent_error": 0.001, "sigma_max": None, **lengths}
-    shown = cells(results_document.recurrent_scale(Planted(found=[row])), "`gru`", "1.4")
+    shown = cells(results_document.recurrent_scale(Planted(tmp_path, {}, recurrent_scale=[row])), "`gru`", "1.4")
     assert shown == ["2.0", "0.5 … > 128", "> 128", "+0.0200 ± 0.0021", "–"]
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from charrnn import checkpoint
 from charrnn.corpus import Corpus
@@ -94,7 +93,7 @@ FLAGS = {
 def check_rows(part, rows, count):
     """The rows of a part have different keys, and each field is documented."""
     keys = [[row[name] for name in run_study.PARTS[part].key] for row in rows]
-    assert len(rows) == count and run_study.PARTS.keys() == FLAGS.keys() | {"reach", "recurrent_scale", "position"}
+    assert len(rows) == count and run_study.PARTS.keys() == FLAGS.keys() | {"reach", "recurrent_scale"}
     assert len(set(map(str, keys))) == len(rows), "each row its own key"
     sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", run_study.__doc__ or "", re.MULTILINE))
     documented = sections[part] + (sections["clipping"] if part == "relu" else "")  # as it says
@@ -118,12 +117,17 @@ def measurement(**changes):
 
 def test_study_row_replaces_row_of_same_key(tmp_path):
     path = tmp_path / "study.json"
-    for part, model, positions in (("reach", "a", 1), ("reach", "b", 2), ("position", "a", 3), ("reach", "a", 4)):
-        run_study.store_row(path, part, measurement(), {"model": model, "positions": positions})
+    for part, model, positions in (
+        ("reach", "a", 1),
+        ("reach", "b", 2),
+        ("recurrent_scale", "a", 3),
+        ("reach", "a", 4),
+    ):
+        run_study.store_row(path, part, measurement(), {"model": model, "g": 1, "positions": positions})
     stored = json.loads(path.read_text())
     assert [(row["model"], row["positions"]) for row in stored["reach"]["rows"]] == [("b", 2), ("a", 4)]
-    assert [row["positions"] for row in stored["position"]["rows"]] == [3]
-    assert '  {"model": "b", "positions": 2},\n' in path.read_text(), "one row a line"
+    assert [row["positions"] for row in stored["recurrent_scale"]["rows"]] == [3]
+    assert '  {"model": "b", "g": 1, "positions": 2},\n' in path.read_text(), "one row a line"
 
 
 @pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
@@ -161,7 +165,7 @@ def test_invalid_study_file_is_kept(tmp_path, data, capsys):
 
 
 def test_missing_checkpoint_is_skipped(measure, folder, capsys):
-    rows = measure("position", "nowhere", folder, "--positions", 4)
+    rows = measure("reach", "--checkpoints", "nowhere", folder, "--positions", 4, "--context", 110)
     assert [row["model"] for row in rows] == ["small"]
     assert "nowhere" in capsys.readouterr().err
 
@@ -239,7 +243,7 @@ def test_held_out_passages_follow_their_prompts():
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_replacement_kl_matches_definition(cell, monkeypatch):
     model = small_model(cell)
-    windows, _ = model_experiments.contexts_of(CORPUS.val_ids, 12, 5)
+    windows = model_experiments.windows_of(CORPUS.val_ids, 12, 5)
     kl = model_experiments.replaced_kl(model, windows, [4], torch.Generator().manual_seed(3))[0]
     seen = []
     monkeypatch.setattr(CharRNN, "fast_forward", lambda self, ids: seen.append(ids) or self(ids))
@@ -255,7 +259,7 @@ def test_replacement_kl_matches_definition(cell, monkeypatch):
 def test_reach_row_matches_replaced_characters(measure, folder):
     (row,) = rows = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)
     check_rows("reach", rows, 1)
-    windows, _ = model_experiments.contexts_of(CORPUS.val_ids, 110, 6)
+    windows = model_experiments.windows_of(CORPUS.val_ids, 110, 6)
     model, rng = checkpoint.load(folder).model, torch.Generator().manual_seed(0)
     expected = model_experiments.replaced_kl(model, windows, row["lags"], rng)
     assert row["kl_mean_nats"] == pytest.approx([nats.mean().item() for nats in expected], rel=1e-5)
@@ -270,27 +274,6 @@ def test_recurrent_scale_row_one_is_the_network(measure, folder):
     assert least["sigma_max"] == pytest.approx(0.95)
     assert least["sigma_max"] / least["g"] == pytest.approx(row["sigma_max"], rel=1e-5)
     assert [each["exponent"] for each in rows] == sorted(each["exponent"] for each in rows)
-
-
-def test_position_row_predicts_same_characters(measure, folder):
-    (row,) = rows = measure("position", folder, "--positions", 6)
-    check_rows("position", rows, 1)
-    model = checkpoint.load(folder).model
-    last = len(CORPUS.val_ids) - 1
-    targets = [512 + int(i * (last - 512) / 5) for i in range(6)]
-    for n, loss in zip(row["contexts"], row["loss_nats"], strict=True):
-        logits = torch.cat([model(CORPUS.val_ids[None, t - n : t])[0][:, -1] for t in targets])
-        assert loss == pytest.approx(F.cross_entropy(logits, CORPUS.val_ids[targets]).item(), rel=1e-4)
-    assert row["excess_nats"] == pytest.approx([loss - row["loss_nats"][-1] for loss in row["loss_nats"]], abs=1e-4)
-    assert row["excess_standard_error"][-1] == 0
-
-
-@pytest.mark.parametrize(
-    ("excess", "context"),
-    [([0.0] * 10, 1), ([1, 0.5, 0.2, 0.01, 0.005, 0, 0, 0, 0, 0], 8), ([1, 0, 1, 0, 0, 0, 0, 0, 0, 0], 8)],
-)
-def test_effective_context_is_smallest_sufficient(excess, context):
-    assert model_experiments.effective_context(excess) == context
 
 
 class ScriptedTraining:

@@ -12,7 +12,8 @@ one part. The record:
      "parts": [part, …],                                       in the order of a step
      "rows": [{"name",
                "median_ms",                                    of whole steps without timers
-               "loop_share",                                   of the two loops over T in all parts, 0..1
+               "loop_share",                                   of the two loops over T in all parts, 0..1: the median
+               "loop_share_low", "loop_share_high",            its 95 % interval; absent for fewer than six rounds
                "parts": {part: ms}}, …],                       medians; without the parts that a network lacks
      "against_T": [{"name", "seq_len": [T, …], "batch": [B, …], "median_ms": [ms, …]}, …]}
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from charrnn.bootstrap import interval_facts, median_interval
 from charrnn.bptt import unroll
 from charrnn.model import CharRNN
 from charrnn.profiling.baseline_training import PlainTraining
@@ -185,8 +186,9 @@ def rows(recipe: Recipe, rounds: int) -> list[dict[str, Any]]:
 
 def _row(name: str, median_ms: float, steps: list[Mapping[str, float]]) -> dict[str, Any]:
     parts = {part: statistics.median(step[part] for step in steps) for part in PARTS if part in steps[0]}
-    loop = sum(parts.get(part, 0.0) for part in (LOOP, LOOP_BACK))
-    return {"name": name, "median_ms": median_ms, "loop_share": loop / sum(parts.values()), "parts": parts}
+    shares = [sum(step.get(part, 0.0) for part in (LOOP, LOOP_BACK)) / sum(step.values()) for step in steps]
+    interval = interval_facts("loop_share", median_interval(shares))
+    return {"name": name, "median_ms": median_ms, "loop_share": statistics.median(shares)} | interval | {"parts": parts}
 
 
 def iter_rows(

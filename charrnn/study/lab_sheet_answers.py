@@ -7,23 +7,26 @@ command that measures it again. All figures come from the stored records.
 
 import json
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from charrnn.bootstrap import Interval, student_margin
-from charrnn.gradient_flow import flow_from_record
+from charrnn.bootstrap import share_interval, student_margin
+from charrnn.context_use import describe_length, memory_from_record
+from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
 from charrnn.ranges import signed
 from charrnn.study import lab_sheet_claims as claims
-from charrnn.study.lab_sheet_claims import CLAIMS, OPEN, SEEDS, Verdict
-from charrnn.study.load_records import Records
+from charrnn.study.lab_sheet_claims import CLAIMS, CONFIRMED, CORRECTED, POSITIVE, Verdict
+from charrnn.study.load_records import Records, counted
 from charrnn.surprisal import GroupMean, difference_by_kind
 
 NOT_MEASURED = "not measured"  # the verdict without a record
 TRAIN, STUDY = "python scripts/train.py", "python scripts/study.py"
 EVALUATE, ANALYSE = "python scripts/evaluate.py checkpoints", "python scripts/analyse.py checkpoints"
 PROFILE = "python scripts/bench.py profile"
+CONTEXT_MODELS = (*claims.CONTEXT_MODELS, "minigpt")
 MODELS = ("rnn", "lstm", "minigpt")  # whose texts the study compares
 NO_FILTER = {"top_k": 0, "top_p": 1.0}
 Judge = Callable[[Records], Verdict]
@@ -79,8 +82,7 @@ def vanishing(records: Records) -> str:
 def relu(records: Records) -> str:
     free = records.rows("relu", activation="relu", max_grad_norm=0.0)
     tanh = records.rows("relu", activation="tanh", max_grad_norm=0.0)
-    lost = sum(row["diverged_at"] is not None for row in tanh)
-    return f"Without clipping {_diverged(free)} with ReLU ended in NaN; with tanh {lost} of {len(tanh)}."
+    return f"Without clipping {_diverged(free)} with ReLU ended in NaN; with tanh {_diverged(tanh)}."
 
 
 def loop_share(records: Records) -> str:
@@ -122,41 +124,45 @@ def temperature(records: Records) -> str:
 
 
 def clipping(records: Records) -> str:
+    every_rate = records.rows("clipping", max_grad_norm=0.0)
     free = records.rows("clipping", learning_rate=1e-3, max_grad_norm=0.0)
     largest = max(row["largest_grad_norm"] for row in free)
     share = sum(row["share_to_clip"] for row in free) / len(free)
     return (
-        f"Without clipping {_diverged(free)} ended in NaN. The largest gradient norm was {largest:.2f}: a threshold of "
-        f"5 acts on {100 * share:.1f} % of the steps."
+        f"Without clipping {_diverged(every_rate)} at one, three and ten times the sheet's learning rate ended in NaN. "
+        f"With its own the largest gradient norm was {largest:.2f}: a threshold of 5 acts on {100 * share:.1f} % of "
+        "the steps."
     )
 
 
 def initial_loss(records: Records) -> str:
-    nats = [info.metrics["initial_loss_nats"] for info in records.bundled]
+    nats = [run["metrics"]["initial_loss_nats"] for run in records.runs.values()]
     return (
-        f"{min(nats):.3f} to {max(nats):.3f} nats in {len(nats)} networks; a uniform guess among 65 characters costs "
+        f"{min(nats):.3f} to {max(nats):.3f} nats in {len(nats)} runs; a uniform guess among 65 characters costs "
         f"ln 65 = {math.log(65):.3f}."
     )
 
 
 def losses_of(records: Records, name: str) -> str:
-    train, val = records.nats(name, "train_loss_nats"), records.nats(name)
-    return f"{train:.3f} nats in training, {val:.3f} on held-out text after {records.runs[name]['step']:,} steps"
+    train, val, steps = records.mean(name, "train_loss_nats"), records.mean(name), records.recipes[name][0]["step"]
+    return f"{train} nats in training, {val} on held-out text after {steps:,} steps (95 %)"
 
 
 def sheet_recipe(records: Records) -> str:
-    return f"The sheet's recipe reaches {losses_of(records, 'rnn-lab')} (one run; {_seeds(records)})."
+    return f"The sheet's recipe reaches {losses_of(records, 'rnn-lab')}."
 
 
 def bits(records: Records) -> str:
-    train, val = (bits_per_char(records.nats("rnn-lab", name)) for name in ("train_loss_nats", "val_stream_nats"))
+    means = [records.mean("rnn-lab", name) for name in ("train_loss_nats", "val_stream_nats")]
+    train, val = (f"{bits_per_char(mean.value):.2f} ± {bits_per_char(mean.margin):.2f}" for mean in means)
+    runs = counted(means[0].runs)
     return (
-        f"{train:.2f} bits per character in training, {val:.2f} on held-out text: the sheet's 2.3 is near the latter."
+        f"{train} bits per character in training, {val} on held-out text ({runs}): the sheet's 2.3 is near the latter."
     )
 
 
-def one_run(records: Records, name: str, title: str) -> str:
-    return f"{title} reaches {losses_of(records, name)} (one run; {_seeds(records)})."
+def one_network(records: Records, name: str, title: str) -> str:
+    return f"{title} reaches {losses_of(records, name)}."
 
 
 def order(records: Records) -> str:
@@ -209,43 +215,40 @@ def no_grad(records: Records) -> str:
 
 
 def saturation(records: Records) -> str:
-    used = {row["model"]: row["effective_context"] for row in records.rows("position")}
-    named = ", ".join(f"{used[name]} in `{name}`" for name in ("rnn-seq512", "lstm", "minigpt", "minigpt-seq512"))
-    positions = records.study["position"]["settings"]["positions"]
+    used = {name: memory_from_record(records.analysis(records.info(name), "memory")).context for name in CONTEXT_MODELS}
+    named = ", ".join(
+        f"{describe_length(context.ecl_chars, len(context.n), context.ecl_interval)} in `{name}`"
+        for name, context in used.items()
+    )
     return (
-        f"Characters of context after which more is worth less than 0.01 nats: {named} ({positions:,} positions, in "
-        "powers of two)."
+        f"Characters of context after which more is worth less than 0.01 nats: {named} "
+        f"({used['minigpt'].predictions:,} positions, 95 %)."
     )
 
 
 def layer_norm(records: Records) -> str:
     gains = {
-        length: records.nats(f"rnn{end}") - records.nats(f"rnn-layernorm{end}")
+        length: records.mean(f"rnn{end}").minus(records.mean(f"rnn-layernorm{end}"))
         for length, end in ((128, ""), (256, "-seq256"), (512, "-seq512"))
     }
-    named = ", ".join(f"{signed(gain)} nats at {length}" for length, gain in gains.items())
-    return f"Layer norm lowers the held-out loss by {named} characters of context (one run each; {_seeds(records)})."
+    named = ", ".join(
+        f"{signed((gain.low + gain.high) / 2)} ± {(gain.high - gain.low) / 2:.3f} nats at {length}"
+        for length, gain in gains.items()
+    )
+    runs = counted(min(len(records.recipes[f"rnn-layernorm{end}"]) for end in ("", "-seq256", "-seq512")))
+    return f"Layer norm lowers the held-out loss by {named} characters of context (95 %, {runs} of each or more)."
 
 
 def filters(records: Records) -> str:
-    """Count the pairs of network and temperature that top-p wins, and say how narrow both winners are."""
-    wins, kept = 0, {"top_k": list[float](), "top_p": list[float]()}
-    pairs = [(model, t) for model in MODELS for t in (0.8, 1.0, 1.2)]
-    for model, t in pairs:
-        rows = records.rows("sampling", model=model, temperature=t)
-        k, p = (
-            max((row for row in rows if is_filtered(row)), key=lambda row: row["known_words"]["mean"])
-            for is_filtered in (lambda row: row["top_k"] > 0, lambda row: row["top_p"] < 1)
-        )
-        wins += p["known_words"]["mean"] > k["known_words"]["mean"]
-        kept["top_k"].append(k["kept_characters"])
-        kept["top_p"].append(p["kept_characters"])
-    narrow = {name: " to ".join(f"{n:.1f}" for n in sorted({min(ns), max(ns)})) for name, ns in kept.items()}
+    """Compare the filters at equal variety, over pairs of network and temperature."""
+    gains = [gain for _, _, gain in claims.filter_gains(records)]
     settings = records.study["sampling"]["settings"]
+    margin = student_margin(statistics.stdev(gains) / len(gains) ** 0.5, len(gains)) or math.nan
     return (
-        f"The best top-p wrote more real words than the best top-k in {wins} of {len(pairs)} pairs of network and "
-        f"temperature {_of_all(wins, len(pairs))}, {settings['texts']} texts of {settings['chars']:,} characters each. "
-        f"The winners let {narrow['top_p']} characters through with top-p, {narrow['top_k']} with top-k."
+        f"At the same temperature and the same share of distinct four-letter sequences, top-p writes "
+        f"{signed(100 * statistics.fmean(gains))} ± {100 * margin:.2f} points more real words than top-k ({len(gains)} "
+        f"pairs of network and temperature, {settings['texts']} texts of {settings['chars']:,} characters for each "
+        "filter, 95 %)."
     )
 
 
@@ -255,44 +258,22 @@ def compared(records: Records, name: str, other: str, titles: tuple[str, str]) -
     better, worse = titles
     if difference.delta_bits < 0:
         difference, better, worse = _difference(records, name, other), worse, better
-    nats = f"{records.nats(name):.3f} and {records.nats(other):.3f} nats on held-out text"
+    nats = f"{records.mean(name)} and {records.mean(other)} nats on held-out text"
     return (
         f"{_capitalized(titles[0])} and {titles[1]}: {nats}. {_capitalized(better)} needs {_margin(difference)} bits "
-        f"per character fewer than {worse} on {difference.characters:,} characters (95 %, one run each; "
-        f"{_seeds(records)})."
+        f"per character fewer than {worse} on the same {difference.characters:,} characters (95 %, the bundled runs)."
     )
 
 
-def undecided(records: Records, name: str, other: str) -> Verdict:
-    """Judge which of two runs is better: open within the span of the seeds of one network."""
-    gain, span = records.nats(other) - records.nats(name), _seed_span(records)
-    figure = (
-        f"held-out loss {records.nats(name):.3f} (`{name}`), {records.nats(other):.3f} (`{other}`), one run each; "
-        f"{len(SEEDS)} seeds of one network span {span:.3f}"
-    )
-    if abs(gain) <= span:
-        return Verdict(OPEN, f"{figure}: three seeds of each would decide it")
-    return Verdict(name if gain > 0 else other, figure)
+def better_of(records: Records, name: str, other: str) -> Verdict:
+    """Judge which of two recipes has the lower held-out loss; the answer is the verdict."""
+    gain = records.mean(other).minus(records.mean(name))
+    figure = f"held-out loss {records.mean(name)} (`{name}`), {records.mean(other)} (`{other}`)"
+    verdict = claims.judged(figure, (gain, POSITIVE))
+    return verdict._replace(verdict={CONFIRMED: name, CORRECTED: other}.get(verdict.verdict, verdict.verdict))
 
 
 # ------------------------------------------------------------------------------------------------ estimates
-
-
-def share_interval(count: int, of: int) -> Interval:
-    """Return the exact 95 % interval of a share (Clopper and Pearson 1934)."""
-
-    def at_most(share: float, k: int) -> float:
-        return math.fsum(math.comb(of, i) * share**i * (1 - share) ** (of - i) for i in range(k + 1))
-
-    def solve(k: int, probability: float) -> float:
-        """Return the share at which at most k of the draws succeed with this probability."""
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (middle, high) if at_most(middle, k) > probability else (low, middle)
-        return low
-
-    return Interval(solve(count - 1, 0.975) if count else 0.0, solve(count, 0.025) if count < of else 1.0)
 
 
 def _diverged(rows: Sequence[dict[str, Any]]) -> str:
@@ -332,22 +313,11 @@ def _margin(difference: GroupMean) -> str:
 
 def _difference(records: Records, a: str, b: str) -> GroupMean:
     """Return how many bits per character A needs more than B on the held-out text."""
-    found = {info.name: info for info in records.bundled}
-    return difference_by_kind(*(records.analysis(found[name], "bits") for name in (a, b)))[0]
+    return difference_by_kind(*(records.analysis(records.info(name), "bits") for name in (a, b)))[0]
 
 
-def _seed_span(records: Records) -> float:
-    nats = [records.nats(name) for name in SEEDS]
-    return max(nats) - min(nats)
-
-
-def _seeds(records: Records) -> str:
-    return f"{len(SEEDS)} seeds of one network span {_seed_span(records):.3f} nats"
-
-
-def _flow(records: Records, name: str) -> Any:
-    (info,) = [info for info in records.bundled if info.name == name]
-    return flow_from_record(records.analysis(info, "gradient"))
+def _flow(records: Records, name: str) -> GradientFlow:
+    return flow_from_record(records.analysis(records.info(name), "gradient"))
 
 
 def _profile_row(record: dict[str, Any], name: str) -> dict[str, Any]:
@@ -396,7 +366,7 @@ SECTIONS = (
         (
             answer(
                 claims.minigpt_loss,
-                partial(one_run, name="minigpt", title="MiniGPT"),
+                partial(one_network, name="minigpt", title="MiniGPT"),
                 f"{TRAIN} --cell minigpt",
                 f"{EVALUATE}/minigpt",
             ),
@@ -412,7 +382,7 @@ SECTIONS = (
         (
             answer(
                 claims.lstm_loss,
-                partial(one_run, name="lstm", title="The LSTM"),
+                partial(one_network, name="lstm", title="The LSTM"),
                 f"{TRAIN} --cell lstm",
                 f"{EVALUATE}/lstm",
             ),
@@ -424,7 +394,7 @@ SECTIONS = (
         (
             Answer(
                 "Which of the two predicts better?",
-                partial(undecided, name="gru", other="lstm"),
+                partial(better_of, name="gru", other="lstm"),
                 partial(compared, name="gru", other="lstm", titles=("the GRU", "the LSTM")),
                 (f"{TRAIN} --cell gru", f"{EVALUATE}/gru"),
             ),
@@ -448,7 +418,7 @@ SECTIONS = (
         (
             Answer(
                 "Does a state carried across batches help?",
-                partial(undecided, name="rnn-stateful", other="rnn"),
+                partial(better_of, name="rnn-stateful", other="rnn"),
                 partial(compared, name="rnn-stateful", other="rnn", titles=("stateful training", "shuffled training")),
                 (f"{TRAIN} --stateful",),
             ),
@@ -462,7 +432,7 @@ SECTIONS = (
                 claims.saturation,
                 saturation,
                 f"{TRAIN} --seq-len 512",
-                f"{STUDY} position checkpoints/rnn-seq512 checkpoints/minigpt",
+                f"{ANALYSE}/rnn-seq512 checkpoints/minigpt --sections memory --anew",
             ),
         ),
     ),

@@ -1,16 +1,48 @@
 """Records of the measurements: checkpoints, other runs, study, benchmarks."""
 
 import json
+import math
+import statistics
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from charrnn.analysis_record import AnalysisRecord
+from charrnn.bootstrap import Interval, student_margin
 from charrnn.checkpoint import CheckpointInfo, describe
 from charrnn.training import RECIPES
 
 BENCHES = ("train", "sample", "gradients", "profile")
+
+
+class Mean(NamedTuple):
+    """A figure of a recipe's runs, one per seed: its mean, their range, and the mean's interval."""
+
+    value: float
+    interval: Interval
+    low: float
+    high: float
+    runs: int
+
+    @property
+    def margin(self) -> float:
+        """Half the width of the interval."""
+        return self.interval.high - self.value
+
+    def __str__(self) -> str:
+        """Format the mean with its margin and the number of runs."""
+        return f"{self.value:.3f} ± {self.margin:.3f} ({counted(self.runs)})"
+
+    def minus(self, other: "Mean") -> Interval:
+        """Return the interval of the difference from another recipe's mean."""
+        margin = math.hypot(self.margin, other.margin)
+        return Interval(self.value - other.value - margin, self.value - other.value + margin)
+
+
+def counted(runs: int) -> str:
+    """Format a number of runs."""
+    return f"{runs} {'run' if runs == 1 else 'runs'}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +94,11 @@ class Records:
             )
         return matching[0]
 
+    def info(self, name: str) -> CheckpointInfo:
+        """Return a bundled checkpoint by name."""
+        (info,) = [info for info in self.bundled if info.name == name]
+        return info
+
     def analysis(self, info: CheckpointInfo, section: str) -> AnalysisRecord:
         """Return a stored analysis of a checkpoint."""
         if section not in info.analyses.sections:
@@ -69,11 +106,41 @@ class Records:
             raise ValueError(f"{info.folder}: {reasons}; run python scripts/analyse.py {info.folder}")
         return info.analyses.sections[section]
 
-    def nats(self, name: str, figure: str = "val_stream_nats") -> float:
-        """Return a loss of a run."""
-        if name not in self.runs:
+    @cached_property
+    def recipes(self) -> dict[str, list[dict[str, Any]]]:
+        """Runs of the same recipe and number of steps, one per seed, by the name of the first."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for run in self.runs.values():
+            found.setdefault(run["name"].removesuffix(f"-seed{run['seed']}"), []).append(run)
+        return found
+
+    def losses(self, name: str, figure: str = "val_stream_nats") -> list[float]:
+        """Return a loss of each run of a recipe."""
+        if name not in self.recipes:
             raise ValueError(f"there is no run {name}: train it, then python scripts/report.py --runs FOLDER")
-        return self.runs[name]["metrics"][figure]
+        return [run["metrics"][figure] for run in self.recipes[name]]
+
+    def mean(self, name: str, figure: str = "val_stream_nats") -> Mean:
+        """
+        Return the mean of a loss over the runs of a recipe.
+
+        The interval is Student's t with the standard deviation of seeds pooled over all recipes of several runs: those
+        of three runs alone would be too uncertain, and a recipe with one run has none of its own.
+        """
+        values = self.losses(name, figure)
+        deviation, freedom = self._spread(figure)
+        margin = student_margin(deviation / len(values) ** 0.5, freedom + 1)
+        if margin is None:
+            raise ValueError("no recipe has three runs: train other seeds, then python scripts/report.py --runs FOLDER")
+        value = statistics.fmean(values)
+        return Mean(value, Interval(value - margin, value + margin), min(values), max(values), len(values))
+
+    def _spread(self, figure: str) -> tuple[float, int]:
+        """Return the pooled standard deviation of a loss over seeds and its degrees of freedom."""
+        groups = [self.losses(name, figure) for name, runs in self.recipes.items() if len(runs) > 1]
+        freedom = sum(len(group) - 1 for group in groups)
+        squares = math.fsum(statistics.variance(group) * (len(group) - 1) for group in groups)
+        return math.sqrt(squares / freedom) if freedom else math.nan, freedom
 
     def _json(self, name: str) -> Any:
         path = self.root / "docs" / name

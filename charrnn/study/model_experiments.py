@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn import checkpoint
 from charrnn.chunked_logits import chunk_size, divergences_nats
-from charrnn.context_use import NEGLIGIBLE_NATS, random_replacements, smallest_sufficient_context
+from charrnn.context_use import random_replacements
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
 from charrnn.gradient_flow import HALF, first_crossing, gradient_flow, lyapunov_exponents, scale_recurrent, spectra
 from charrnn.model import CharRNN
@@ -41,7 +40,6 @@ LAGS = (1, 2, 5, 10, 20, 50, 100)
 GRADIENT_LAGS, GRADIENT_POSITIONS, GRADIENT_CHARS = 128, 512, 16_384
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.6)  # of the recurrent weights
 VANISHING_NORM = 0.95  # σ_max(W_hh) at which theory says that the gradient of a tanh network must vanish
-CONTEXTS = tuple(2**i for i in range(10))  # 1 to 512 characters
 AT_ONCE = 64  # texts read in parallel; affects memory use only
 
 
@@ -159,7 +157,7 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
         raise ValueError(f"context is {options.context}: give {max(LAGS)} characters or more")
     for model in load_checkpoints(options.checkpoints):
         ids = Corpus.from_text(text, model.vocab).val_ids
-        windows, _ = contexts_of(ids, options.context, options.positions)
+        windows = windows_of(ids, options.context, options.positions)
         rng = torch.Generator().manual_seed(0)
         kl = replaced_kl(model.model, windows, LAGS, rng)  # each (P,)
         yield {
@@ -172,13 +170,12 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
         }
 
 
-def contexts_of(ids: Tensor, length: int, positions: int) -> tuple[Tensor, Tensor]:
-    """Return windows (P, length) of ids (N,) and the next ids (P,). Raises ValueError."""
+def windows_of(ids: Tensor, length: int, positions: int) -> Tensor:
+    """Return evenly spread windows (P, length) of ids (N,), each with a next character. Raises ValueError."""
     if len(ids) <= length:
         raise ValueError(f"the text holds out {len(ids)} characters: {length + 1} or more are needed")
     starts = np.linspace(0, len(ids) - length - 1, positions).astype(np.int64)
-    whole = ids[torch.from_numpy(starts)[:, None] + torch.arange(length + 1)]  # (P, length + 1)
-    return whole[:, :-1], whole[:, -1]
+    return ids[torch.from_numpy(starts)[:, None] + torch.arange(length)]
 
 
 @torch.no_grad()
@@ -232,33 +229,3 @@ def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
                 "exponent_error": float(first.errors[0]),
                 "sigma_max": spectrum.norm if spectrum.bounds else None,
             }
-
-
-# ------------------------------------------------------------------------------------------------ position
-
-
-def position(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """Measure the loss of the same characters with n = 1 to 512 of context."""
-    for model in load_checkpoints(options.checkpoints):
-        windows, next_ids = contexts_of(Corpus.from_text(text, model.vocab).val_ids, CONTEXTS[-1], options.positions)
-        losses = torch.stack(
-            [
-                F.cross_entropy(logits_after(model.model, windows[:, -n:]).double(), next_ids, reduction="none")
-                for n in CONTEXTS
-            ]
-        )  # (contexts, P)
-        excess = losses - losses[-1]  # of the same characters, so that their difficulty cancels
-        yield {
-            "model": model.info.name,
-            "seq_len": model.info.recipe["seq_len"],
-            "contexts": CONTEXTS,
-            "loss_nats": losses.mean(1).tolist(),
-            "excess_nats": excess.mean(1).tolist(),
-            "excess_standard_error": (excess.std(1) / len(next_ids) ** 0.5).tolist(),
-            "effective_context": effective_context(excess.mean(1).tolist()),
-        }
-
-
-def effective_context(excess_nats: Sequence[float]) -> int:
-    """Return the shortest context beyond which more is worth <= NEGLIGIBLE_NATS."""
-    return CONTEXTS[smallest_sufficient_context(np.array(excess_nats), NEGLIGIBLE_NATS) - 1]

@@ -8,7 +8,6 @@ Run the parts of the study and store their rows in docs/study.json.
     python scripts/study.py no_grad             sampling inside `torch.no_grad()` and outside
     python scripts/study.py reach               influence of a distant character on the next prediction
     python scripts/study.py recurrent_scale     gradients and Lyapunov exponent with W_hh × g
-    python scripts/study.py position FOLDER …   the loss with 1, 2, 4, … 512 characters of context
 
 A row is stored as soon as it is measured, replacing an earlier one of the same key, so a part may be measured piece by
 piece. Rows of one part share the text and the settings; for others give --anew.
@@ -28,7 +27,8 @@ clipping  learning_rate max_grad_norm (0: no clipping) seed · steps: updates do
 relu      activation ("tanh" or "relu") learning_rate max_grad_norm seed · all that clipping has · curve.largest_state:
           max |h| after the last character of a window · reading {characters, largest_state}: max |h| of the trained
           network after so many characters of held-out text
-no_grad   chars: written in one go · no_grad_ms without_ms: medians · times_slower: without / with ·
+no_grad   chars: written in one go · no_grad_ms without_ms: medians · times_slower times_slower_low times_slower_high:
+          without / with, the median of the rounds and its 95 % interval (none for fewer than six) ·
           no_grad_bytes_per_char without_bytes_per_char: by how much the process grows, for the longest text
 reach     model · positions · lags · kl_median_nats kl_mean_nats kl_standard_error: by lag, where the character so far
           back (1: the last one read) is replaced
@@ -36,9 +36,6 @@ recurrent_scale  model g: the factor of W_hh · half_life_chars half_life_low ha
           its 10th and its 90th percentile over positions (null: not within 128 lags) · horizon_chars: 1 % of the median
           · exponent exponent_error: first Lyapunov exponent, nats a character · sigma_max: largest singular value of
           W_hh × g (null if gates or layer norm also enter the Jacobian)
-position  model · seq_len: of its training · contexts: in characters · loss_nats: by context, of the same characters ·
-          excess_nats excess_standard_error: above the loss with the longest context · effective_context: the shortest
-          from which on the excess is at most 0.01
 """
 
 import argparse
@@ -105,7 +102,6 @@ PARTS = {
         (),
         "gradients and Lyapunov exponent with W_hh × g",
     ),
-    "position": Part(model_experiments.position, ("model",), ("positions",), "loss by the length of the context"),
 }
 
 
@@ -205,15 +201,16 @@ def parser() -> argparse.ArgumentParser:
     add("ngram", "--orders", Number(Range(2, 64, whole=True)), [5, 6, 7], "of the n-grams")
     add("sampling", "--checkpoints", name_or_path, ["rnn", "lstm", "minigpt"], "names or folders")
     add("sampling", "--temperatures", Number(LIMITS["temperature"]), [0.5, 0.8, 1.0, 1.2], "of each network")
-    add("sampling", "--top-k", Number(LIMITS["top_k"]), [5, 20, 40], "at each temperature")
-    add("sampling", "--top-p", Number(LIMITS["top_p"]), [0.8, 0.9, 0.95], "at each temperature")
+    add("sampling", "--top-k", Number(LIMITS["top_k"]), [2, 3, 4, 5, 7, 10, 20, 40], "at each temperature")
+    add("sampling", "--top-p", Number(LIMITS["top_p"]), [0.5, 0.6, 0.7, 0.8, 0.9, 0.95], "at each temperature")
     add("sampling", "--texts", COUNT, 8, "per sampler, each with its seed")
     add("sampling", "--chars", COUNT, 2000, "per text")
     for part, steps, rates in (("clipping", 2000, [1e-3, 3e-3, 1e-2]), ("relu", 500, [1e-3])):
         add(part, "--learning-rates", Number(OF_TRAINING["learning_rate"]), rates, "of the runs")
         add(part, "--steps", COUNT, steps, "updates")
     add("clipping relu", "--max-grad-norms", Number(OF_TRAINING["max_grad_norm"]), [0.0, 5.0], "0: no clipping")
-    add("clipping relu", "--seeds", SEED, [0, 1, 2], "of the runs")
+    for part, seeds in (("clipping", [0, 1, 2]), ("relu", [0, 1, 2, 3, 4, 5])):
+        add(part, "--seeds", SEED, seeds, "of the runs")
     add("clipping relu", "--batch", WINDOW, 64, "windows per step")
     add("clipping relu", "--seq-len", WINDOW, 128, "characters per window")
     add("clipping relu", "--every", COUNT, 20, "steps per point of a curve")
@@ -224,8 +221,6 @@ def parser() -> argparse.ArgumentParser:
     add("reach", "--positions", COUNT, 1024, "of held-out text")
     add("reach", "--context", WINDOW, 256, "characters read before each")
     add("recurrent_scale", "--checkpoints", name_or_path, ["rnn", "rnn-layernorm", "gru", "lstm"], "recurrent networks")
-    flags["position"].add_argument("checkpoints", nargs="+", metavar="FOLDER", help="names or folders of checkpoints")
-    add("position", "--positions", COUNT, 4096, "of held-out text")
     for name, verb in flags.items():
         verb.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
         verb.add_argument("--out", type=path, default=STUDY, help="the study (default: docs/study.json)")

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from charrnn.bootstrap import interval_facts, median_interval
 from charrnn.cells import HiddenState, NoGates, VanillaRNNCell
 from charrnn.corpus import Corpus, contiguous_streams
 from charrnn.model import CharRNN
@@ -171,15 +172,15 @@ def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
     for chars in options.chars:
         variants = {"inside": partial(inside, chars), "outside": partial(outside, chars)}
         turns = interleave(variants, options.rounds)
-        ms_inside, ms_outside = (statistics.median(turns[variant]) for variant in variants)
+        ratios = [slower / faster for faster, slower in zip(*turns.values(), strict=True)]
         yield {
             "chars": chars,
-            "no_grad_ms": ms_inside,
-            "without_ms": ms_outside,
-            "times_slower": ms_outside / ms_inside,
+            "no_grad_ms": statistics.median(turns["inside"]),
+            "without_ms": statistics.median(turns["outside"]),
+            "times_slower": statistics.median(ratios),
             "no_grad_bytes_per_char": bytes_inside,
             "without_bytes_per_char": bytes_outside,
-        }
+        } | interval_facts("times_slower", median_interval(ratios))
 
 
 def sample_as_lab_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenState:
