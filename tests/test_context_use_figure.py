@@ -39,7 +39,7 @@ def test_memory_figure_matches_curves(width):
         assert list(context_trace.x) == list(range(1, 257)) and list(corruption_trace.x) == list(range(1, 129))
         assert list(context_trace.y) == [y if y >= LOW_CONTEXT else None for y in context.excess_nats]
         assert list(corruption_trace.y) == [y if y >= LOW_KL else None for y in probe.median]
-    (control,) = [trace for trace in figure.data if "shuffled prefix" in (trace.name or "")]
+    (control,) = [trace for trace in figure.data if "shuffled" in (trace.name or "")]
     assert control.name.startswith("net 1,") and control.y[4] == pytest.approx(
         1.5 * drawn[1].used.context.excess_nats[4]
     )
@@ -58,9 +58,10 @@ def test_memory_figure_marks_effective_context():
     assert [trace.name for trace in figure.data if trace.showlegend] == ["net 0", "net 1"]  # one entry for both panels
     influence = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
     description = text_of(context_use_sentences(drawn, ["a text", "a text"]))
-    assert description.startswith("Effective context, and how long a replaced character changes")
-    lengths = f"net 0: {chars[0]} and {influence[0]}. net 1: {chars[1]} and > 127."
-    assert influence[1] == 128 and description.endswith(f" {lengths} Measured on a text, 4,096 predictions.")
+    lengths = f"net 0 uses {chars[0]} characters; a changed letter is felt for {influence[0]}. "
+    lengths += f"net 1 uses {chars[1]} characters; a changed letter is felt for > 127."
+    assert influence[1] == 128 and description.startswith(lengths)
+    assert "Measured on 4,096 predictions and 1,024 changed letters in a text; less than" in description
 
 
 def test_memory_figure_without_models_is_empty():

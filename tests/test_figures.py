@@ -89,9 +89,7 @@ def test_gradient_curve_of_transformer_ends_at_context():
     assert all(value is not None for value in shown[:16]) and set(shown[16:]) == {None}
     assert context_of(flow) == 16 and context_of(decay(0.99)) is None
     description = describe_gradient_flow([Curve("MiniGPT", flow, LINE)], ["a text"])
-    assert (
-        "more than 1 % of it is left after 15" in description and "sees 16 characters and nothing beyond" in description
-    )
+    assert "MiniGPT: more than 15; it sees only the last 16 characters." in description
     assert not any(trace.marker.symbol == "diamond" for trace in figure.data if trace.mode == "markers")
 
 
@@ -101,6 +99,15 @@ def test_half_life_and_horizon_are_points_on_curves():
     points = {(trace.x[0], trace.y[0], trace.marker.color) for trace in figure.data if trace.mode == "markers"}
     expected = [((c.flow.half_life_chars, 0.5), (c.flow.horizon_chars, 0.01)) for c in curves]
     assert points == {(*p, c.stroke.color) for c, two in zip(curves, expected, strict=True) for p in two}
+
+
+def test_letters_stand_at_their_distances():
+    flow = decay(0.7)
+    figure: Any = gradient_flow_figure([Curve("net", flow, LINE)], letters="x" * 200 + "to be,\n<or")
+    (letters,) = [trace for trace in figure.data if trace.mode == "text"]
+    assert letters.text[:6] == ("r", "o", "&lt;", "⏎", ",", "e") and (letters.x0, letters.dx) == (0, 1)
+    assert len(letters.text) == len(letters.y) == len(flow.lags)
+    assert figure.layout.xaxis.range == (flow.lags[-1], 0), "the past is on the left, as in a text"
 
 
 def test_selected_model_has_band_mean_and_untrained():
@@ -123,7 +130,7 @@ def test_exploding_gradient_has_no_half_life():
     assert not any(trace.mode == "markers" for trace in figure.data)
     lowest, highest = figure.layout.yaxis.range
     assert highest > math.log10(record.high[-1]) and lowest <= math.log10(decay(0.9).median[-1])
-    assert "never halves" in describe_gradient_flow([curve], ["a text"])
+    assert f"net: more than {record.lags[-1]}." in describe_gradient_flow([curve], ["a text"])
 
 
 def test_legend_names_each_line_once():
@@ -149,11 +156,9 @@ def test_names_are_escaped_in_figures():
 def test_alt_text_has_sentences_of_each_model():
     curves = [*curves_of(0.5, 0.7), Curve("MiniGPT", decay(0.999, sees=100), LINE)]
     assert describe_gradient_flow(curves, ["a text", "a text", "another"]) == (
-        "net 0: the gradient has halved after 1.0 characters, 1 % of it is left after 6.6. "
-        "net 1: the gradient has halved after 1.9 characters, 1 % of it is left after 12.9. "
-        "MiniGPT: the gradient has halved after 100.0 characters, more than 1 % of it is left after 99. "
-        "MiniGPT sees 100 characters and nothing beyond. "
-        "Measured at 512 positions of a text. Measured at 512 positions of another."
+        "99 % of the learning signal is gone after this many characters. net 0: 6.6. net 1: 12.9. "
+        "MiniGPT: more than 99; it sees only the last 100 characters. "
+        "Measured at 512 places in a text. Measured at 512 places in another."
     )
 
 

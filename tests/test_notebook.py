@@ -116,7 +116,7 @@ def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monk
     info = checkpoint.describe(tmp_path / "runs/mine")
     assert (info.cell, info.step, info.config["hidden_dim"]) == ("gru", 30, 16)
     assert f"the network                  {info.metrics['val_stream_nats']:.3f} nats" in printed(cells["floors"])
-    assert re.search(r"mine: the gradient has halved after \d+\.\d characters", printed(cells["reach"]))
+    assert re.search(r"mine: (more than )?\d+", printed(cells["reach"]))
     drawn = [name for name, cell in cells.items() if any(o.output_type == "display_data" for o in cell.outputs)]
     assert drawn == ["curve", "reach"]
     assert TOKEN not in nbformat.writes(notebook)

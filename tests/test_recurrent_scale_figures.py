@@ -80,7 +80,7 @@ def test_eigenvalue_figure_has_points_and_unit_circle():
     assert (circle.type, circle.x0, circle.x1, circle.y0, circle.y1) == ("circle", -1, 1, -1, 1)
     assert figure.layout.yaxis.scaleanchor == "x"
     assert figure.layout.xaxis.range == figure.layout.yaxis.range and figure.layout.xaxis.range[1] > 3
-    assert "● × 1  ρ 3.00" in texts(figure) and "◇ × 0.70  ρ 2.10" in texts(figure)
+    assert "● × 1: |λ| ≤ 3.00" in texts(figure) and "◇ × 0.70: |λ| ≤ 2.10" in texts(figure)
     assert describe_eigenvalues(clouds[:1]) == (
         "× 1: the largest of 4 eigenvalues has modulus 3.00; 1 lie outside the unit circle."
     )
@@ -96,7 +96,7 @@ def test_step_figure_goes_from_grey_to_model_color():
     assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 5) == pytest.approx(flows[2000].high[5])
     halves = [math.log(0.5) / math.log(rate) for rate in (0.9, 0.6, 0.8)]
     steps = ", ".join(f"{half:.1f} at step {step}" for half, step in zip(halves, flows, strict=True))
-    assert describe_steps("GRU", flows) == f"GRU: the half-life in characters is {steps}."
+    assert describe_steps("GRU", flows) == f"GRU: half of the signal is gone, in characters, after {steps}."
     assert "never at step 0" in describe_steps("GRU", {0: decay(1.1)})
 
 
@@ -113,5 +113,5 @@ def test_gradient_norm_figure_overlays_clipped_runs(width):
     assert line.y0 == line.y1 == 5.0 and "clipped above 5" in texts(figure)
     assert 10 ** figure.layout.yaxis.range[1] > 9
     alt = describe_grad_norms(runs, 5.0)
-    assert alt.startswith("tanh: the largest norm is 2.00, clipped and unclipped are the same run; nothing reaches 5.")
-    assert alt.endswith("relu: the largest norm is 9.00.")
+    assert alt == "The gradient reaches 5 with relu. Largest norms: tanh: 2.00; relu: 9.00."
+    assert describe_grad_norms(runs[:2], 5.0).startswith("No gradient reaches 5 in these 2 runs: clipping changed")

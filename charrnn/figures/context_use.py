@@ -19,8 +19,8 @@ BETWEEN = 0.13  # share of the height between the panels
 LOW_CONTEXT, LOW_KL = 1e-3, 1e-6  # nats: smaller values are not drawn
 TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 THIN, MIDDLE, THICK = 1.2, 2.0, 2.8
-TITLES = ("loss with only the last n characters, above that with all", "one character replaced: KL of the prediction")
-SHORT_TITLES = ("loss with the last n characters", "one character replaced")
+TITLES = ("only the last n characters are known: extra loss", "one letter is changed: how much the prediction changes")
+SHORT_TITLES = ("only the last n characters are known", "one letter is changed")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def context_use_figure(
     if picked is not None:
         _band(figure, picked, below)
         control = picked.used.context.shuffled_excess_nats
-        name = f"{picked.title}, behind a shuffled prefix"
+        name = f"{picked.title}, control: letters before that shuffled"
         _line(figure, picked.used.context.n, control, name, picked.model, above, color=INK, width=THIN)
     for curve in curves:
         style = {"color": curve.stroke.color, "dash": curve.stroke.dash, "width": THICK if curve is picked else MIDDLE}
@@ -73,8 +73,8 @@ def context_use_figure(
         _point(figure, curve, above)
     axes: dict[str, Any] = {}
     titles = (
-        ("characters of context, n", "nats above the longest"),
-        ("characters since the replaced one, k", "KL, nats"),
+        ("characters of context, n", "extra loss, nats"),
+        ("characters since the changed one, k", "KL, nats"),
     )
     for panel, number, (x_title, y_title) in zip((above, below), ("", "2"), titles, strict=True):
         ticks = {"type": "log", "tickvals": TICKS, "ticktext": [f"{tick}" for tick in TICKS], "showgrid": False}
@@ -88,21 +88,18 @@ def context_use_figure(
 
 def context_use_sentences(curves: Sequence[ContextUseCurve], texts: Sequence[str]) -> list[Sentence]:
     """Give both lengths of each curve, then the text of each measurement."""
-    sentences, measured = list[Sentence](), dict[tuple[int, str], tuple[str, ...]]()
+    sentences, measured = list[Sentence](), dict[tuple[int, int, str], tuple[str, ...]]()
     for curve, text in zip(curves, texts, strict=True):
         of = (curve.model,) if curve.model else ()
-        sentences.append(Sentence(f"{curve.title}: {_reach(curve)} and {_felt(curve)}.", of))
-        measurement = curve.used.context.predictions, text
+        felt = f"a changed letter is felt for {_felt(curve)}"
+        sentences.append(Sentence(f"{curve.title} uses {_reach(curve)} characters; {felt}.", of))
+        measurement = curve.used.context.predictions, curve.used.corruption.positions, text
         measured[measurement] = measured.get(measurement, ()) + of
-    if curves:
-        heading = (
-            "Effective context, and how long a replaced character changes the typical prediction by more than 0.01 "
-        )
-        bracketed = any(curve.used.context.ecl_interval or curve.used.corruption.felt_interval for curve in curves)
-        heading += f"nats, in characters{'; in brackets 95 % intervals, by bootstrap' if bracketed else ''}."
-        sentences.insert(0, Sentence(heading, sum(measured.values(), ())))
-    for (predictions, text), of in measured.items():
-        sentences.append(Sentence(f"Measured on {text}, {predictions:,} predictions.", of))
+    bracketed = any(curve.used.context.ecl_interval or curve.used.corruption.felt_interval for curve in curves)
+    method = ", with 95 % intervals by bootstrap" if bracketed else ""
+    for (predictions, places, text), of in measured.items():
+        counts = f"{predictions:,} predictions and {places:,} changed letters"
+        sentences.append(Sentence(f"Measured on {counts} in {text}{method}; less than 0.01 nats counts as none.", of))
     return sentences
 
 

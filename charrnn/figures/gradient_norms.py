@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_line
-from charrnn.figures.palette import INK, PAPER, QUIET, SPARSE_DOTS, Stroke
+from charrnn.figures.axes import NARROW, TICKS, add_band, axis, escaped, frame, level_line
+from charrnn.figures.palette import INK, MONO, PAPER, QUIET, SPARSE_DOTS, Stroke
 from charrnn.figures.sentences import Sentence, text_of
 from charrnn.gradient_flow import HALF, HORIZON, GradientFlow
 
 FLOOR = 1e-12  # smaller values are not drawn
-HEIGHT = 460  # pixels, as in ui/components/plot/plot.css
+HEIGHT = 380  # pixels
+LETTERS_SHARE = 0.07  # of the height of the plot area
 MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
 
 
@@ -33,12 +34,15 @@ def gradient_flow_figure(
     width: int = 900,
     picked: Curve | None = None,
     untrained: GradientFlow | None = None,
+    letters: str = "",
+    height: int = HEIGHT,
 ) -> go.Figure:
     """
-    Draw the median gradient norm of every model by lag.
+    Draw the median gradient norm of every model by lag, which grows to the left, as in a text.
 
-    Half-life and 1 % horizon appear as points. picked: shown with its 10–90 % band, geometric mean and the untrained
-    network. width: pixels.
+    Half-life and 1 % horizon appear as points; a thin line leads from the horizon to the axis. picked: shown with its
+    10–90 % band, geometric mean and the untrained network. letters: a text, written below the curves so that its last
+    character is at lag 0. width, height: pixels.
     """
     figure = go.Figure()
     if picked is not None:
@@ -51,47 +55,45 @@ def gradient_flow_figure(
         _line(figure, curve.flow.median, curve.title, curve.model, width=2.8 if curve is picked else 2, **style)
     if picked is not None:
         _line(figure, picked.flow.geometric_mean, f"{picked.title}, geometric mean", picked.model, color=INK, width=1)
+    decades = _decades(curves, picked, untrained)
     for curve in curves:
-        _crossing(figure, curve, curve.flow.half_life_chars, HALF, "half-life", "circle")
-        _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 % left", "diamond")
+        _drop_line(figure, curve, 10 ** decades[0])
+    for curve in curves:
+        _crossing(figure, curve, curve.flow.half_life_chars, HALF, "½")
+        _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 %")
 
     max_lag = max((int(curve.flow.lags[-1]) for curve in curves), default=128)
-    level_line(figure, HALF, "half", (0, max_lag))
-    level_line(figure, HORIZON, "1 %", (0, max_lag))
-    frame(
-        figure,
-        MARGIN,
-        legend_y=1,
-        xaxis=axis("characters back, k", range=[0, max_lag], dtick=32 if width < NARROW else 16, showgrid=False),
-        yaxis=axis(
-            "gradient, relative to k = 0",
-            type="log",
-            range=_decades(curves, picked, untrained),
-            dtick=2,
-            exponentformat="power",
-        ),
-    )
+    level_line(figure, HALF, "half", (max_lag, 0))
+    level_line(figure, HORIZON, "1 %", (max_lag, 0))
+    across = axis("characters back, k", range=[max_lag, 0], dtick=32 if width < NARROW else 16, showgrid=False)
+    up = axis("left of the signal, log scale", type="log", range=decades, dtick=2, exponentformat="power")
+    more: dict[str, Any] = {"yaxis": up}
+    if letters:
+        _letters(figure, letters[-max_lag - 1 :])
+        across["anchor"] = "y2"
+        more["yaxis"] = up | {"domain": [LETTERS_SHARE, 1]}
+        more["yaxis2"] = {"domain": [0, LETTERS_SHARE], "range": [-1, 1], "visible": False, "fixedrange": True}
+    frame(figure, MARGIN, legend_y=1, xaxis=across, height=height, **more)
     return figure
 
 
 def gradient_flow_sentences(curves: Sequence[Curve], texts: Sequence[str]) -> list[Sentence]:
-    """Describe each curve in a sentence or two, then the text of each measurement."""
+    """State the 1 % horizon of each curve, then the text of each measurement."""
     sentences, measured = list[Sentence](), dict[tuple[int, str], tuple[str, ...]]()
     for curve, text in zip(curves, texts, strict=True):
-        context, of = context_of(curve.flow), (curve.model,) if curve.model else ()
-        sentences.append(
-            Sentence(f"{curve.title}: the gradient {curve.flow.describe_halving()}, {_horizon(curve.flow)}.", of)
-        )
-        if context is not None:
-            sentences.append(Sentence(f"{curve.title} sees {context} characters and nothing beyond.", of))
+        of = (curve.model,) if curve.model else ()
+        context = context_of(curve.flow)
+        limit = "" if context is None else f"; it sees only the last {context} characters"
+        sentences.append(Sentence(f"{curve.title}: {_horizon(curve.flow)}{limit}.", of))
         measurement = curve.flow.positions, text
         measured[measurement] = measured.get(measurement, ()) + of
+    if curves:
+        heading = "99 % of the learning signal is gone after this many characters."
+        sentences.insert(0, Sentence(heading, sum(measured.values(), ())))
+    with_interval = any(curve.flow.horizon_interval for curve in curves)
+    method = ", with 95 % intervals of the median by bootstrap" if with_interval else ""
     for (positions, text), of in measured.items():
-        sentences.append(Sentence(f"Measured at {positions:,} positions of {text}.", of))
-    with_interval = [curve for curve in curves if curve.flow.half_life_interval]
-    if with_interval:
-        of = tuple(curve.model for curve in with_interval if curve.model)
-        sentences.append(Sentence("In brackets the 95 % interval of the median, by bootstrap over the positions.", of))
+        sentences.append(Sentence(f"Measured at {positions:,} places in {text}{method}.", of))
     return sentences
 
 
@@ -102,8 +104,8 @@ def describe_gradient_flow(curves: Sequence[Curve], texts: Sequence[str]) -> str
 
 def _horizon(flow: GradientFlow) -> str:
     if _is_far(flow):
-        return f"more than 1 % of it is left after {(context_of(flow) or int(flow.lags[-1]) + 1) - 1}"
-    return f"1 % of it is left after {flow.describe_horizon()}"
+        return f"more than {(context_of(flow) or int(flow.lags[-1]) + 1) - 1}"
+    return flow.describe_horizon()
 
 
 def _is_far(flow: GradientFlow) -> bool:
@@ -146,7 +148,7 @@ def _band(figure: go.Figure, curve: Curve) -> None:
     add_band(figure, lags, low, high, curve.stroke.color, meta=curve.model or None)
 
 
-def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, label: str, symbol: str) -> None:
+def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, label: str) -> None:
     """Mark the lag at which the median falls to a level, except at a context's end."""
     if lag is None or (level == HORIZON and _is_far(curve.flow)):
         return
@@ -157,12 +159,39 @@ def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, 
         marker={
             "color": curve.stroke.color,
             "size": 9,
-            "symbol": symbol,
+            "symbol": "circle" if level == HALF else "diamond",
             "line": {"color": PAPER, "width": 1.5},
         },
         showlegend=False,
         meta=curve.model or None,
-        hovertemplate=escaped(f"{curve.title}, {label}: ") + "%{x:.2f} characters<extra></extra>",
+        hovertemplate=escaped(f"{curve.title}: {label} after ") + "%{x:.1f} characters<extra></extra>",
+    )
+
+
+def _drop_line(figure: go.Figure, curve: Curve, lowest: float) -> None:
+    """Draw a thin line from the 1 % horizon down to the axis."""
+    lag = curve.flow.horizon_chars
+    if lag is None or _is_far(curve.flow):
+        return
+    line = {"color": curve.stroke.color, "width": 1, "dash": curve.stroke.dash}
+    more: dict[str, Any] = {"showlegend": False, "meta": curve.model or None, "hoverinfo": "skip"}
+    figure.add_scatter(x=[lag, lag], y=[HORIZON, lowest], mode="lines", line=line, **more)
+
+
+def _letters(figure: go.Figure, letters: str) -> None:
+    """Write a text along the axis, one character per lag; ui/components/plot/figure.js fits it to the width."""
+    shown = ["⏎" if letter == "\n" else escaped(letter) for letter in reversed(letters)]
+    figure.add_scatter(
+        x0=0,
+        dx=1,
+        y=[0] * len(shown),
+        text=shown,
+        mode="text",
+        textfont={"family": MONO, "size": TICKS, "color": INK},
+        cliponaxis=False,
+        yaxis="y2",
+        showlegend=False,
+        hovertemplate="“%{text}”, %{x} back<extra></extra>",
     )
 
 

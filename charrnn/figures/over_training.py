@@ -27,11 +27,8 @@ def steps_figure(flows: Mapping[int, GradientFlow], color: str, width: int = 900
 
 def describe_steps(title: str, flows: Mapping[int, GradientFlow]) -> str:
     """Describe the half-life at every saved step in a sentence."""
-    sentences = [
-        f"{'never' if flow.half_life_chars is None else f'{flow.half_life_chars:.1f}'} at step {step}"
-        for step, flow in flows.items()
-    ]
-    return f"{title}: the half-life in characters is {', '.join(sentences)}."
+    lives = [f"{flow.describe_half_life()} at step {step}" for step, flow in flows.items()]
+    return f"{title}: half of the signal is gone, in characters, after {', '.join(lives)}."
 
 
 def _stroke(i: int, count: int, color: str) -> Stroke:
@@ -60,7 +57,7 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
     last_step = max((len(run.norms) * run.every for run in runs), default=1)
     values = [norm for run in runs for norm in run.norms if norm > 0]
     limits = math.log10(min([*values, threshold])) - 0.1, math.log10(max([*values, threshold])) + 0.25
-    colors = {title: MODELS[i] for i, title in enumerate(dict.fromkeys(run.title for run in runs))}
+    colors = {title: MODELS[i] for i, title in enumerate(_titles(runs))}
     for run in sorted(runs, key=lambda run: not run.clipped):
         alone = sum(other.title == run.title for other in runs) == 1
         color = colors[run.title] if run.clipped or alone else INK
@@ -85,17 +82,22 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
 
 
 def describe_grad_norms(runs: Sequence[NormRun], threshold: float) -> str:
-    """Describe each pair of runs in a sentence."""
-    sentences = []
-    for title in dict.fromkeys(run.title for run in runs):
-        pair = [run for run in runs if run.title == title]
-        largest = max(max(run.norms) for run in pair)
-        sentence = f"{title}: the largest norm is {largest:.2f}"
-        if len(pair) > 1:
-            same = list(pair[0].norms) == list(pair[1].norms)
-            sentence += ", clipped and unclipped are the same run" if same else ", clipped and unclipped part"
-        sentences.append(sentence + (f"; nothing reaches {threshold:g}." if largest < threshold else "."))
-    return " ".join(sentences)
+    """State whether any norm reaches the threshold, and the largest norm of each pair of runs."""
+    largest = {title: _largest([run for run in runs if run.title == title]) for title in _titles(runs)}
+    reached = [title for title, norm in largest.items() if norm >= threshold]
+    finding = f"The gradient reaches {threshold:g} with {', '.join(reached)}."
+    if not reached:
+        finding = f"No gradient reaches {threshold:g} in these {len(runs)} runs: clipping changed nothing."
+    norms = "; ".join(f"{title}: {norm:.2f}" for title, norm in largest.items())
+    return f"{finding} Largest norms: {norms}."
+
+
+def _titles(runs: Sequence[NormRun]) -> list[str]:
+    return [*dict.fromkeys(run.title for run in runs)]
+
+
+def _largest(runs: Sequence[NormRun]) -> float:
+    return max(max(run.norms) for run in runs)
 
 
 def _steps(run: NormRun) -> list[int]:

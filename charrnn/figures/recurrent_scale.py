@@ -13,7 +13,7 @@ from charrnn.figures.gradient_norms import FLOOR, MARGIN
 from charrnn.figures.palette import INK, LINE, SPARSE_DOTS
 from charrnn.gradient_flow import GradientFlow, ProductNorms
 
-HEIGHT = 380  # pixels
+HEIGHT = 340  # pixels
 CLIP = (1e-100, 1e100)  # values beyond are far outside the figure
 HEADROOM = 2.0  # decades above the measurements in which bounds are drawn
 CLOUD_MARGIN = {"l": 44, "r": 14, "t": 46, "b": 44}
@@ -126,7 +126,7 @@ def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
         )
         sign, radius = "●" if i == 0 else "◇", abs(cloud.eigenvalues).max()
         position = {"xref": "paper", "yref": "paper", "yshift": LINE_HEIGHT * (len(clouds) - 1 - i)}
-        note(figure, f"{sign} {cloud.title}  ρ {radius:.2f}", 0, 1, "bottom left", cloud.color, **position)
+        note(figure, f"{sign} {cloud.title}: |λ| ≤ {radius:.2f}", 0, 1, "bottom left", cloud.color, **position)
     figure.add_shape(**circle)
     name = {"x": math.sqrt(0.5), "y": -math.sqrt(0.5), "text": "|λ| = 1", "xanchor": "right", "yanchor": "top"}
     name |= {"ax": 0.98 * reach, "ay": -0.86 * reach, "axref": "x", "ayref": "y"}
@@ -136,7 +136,7 @@ def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
     up = axis("imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", constrain="domain", nticks=6)
     for plane_axis in (across, up):
         plane_axis |= {"zeroline": True, "zerolinecolor": LINE}
-    frame(figure, CLOUD_MARGIN, xaxis=across, yaxis=up, height=HEIGHT + 20)
+    frame(figure, CLOUD_MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
     return figure
 
 

@@ -302,6 +302,6 @@ def spread_positions(ids: Sequence[int], max_lag: int, count: int) -> Tensor:
     Each has max_lag characters before it and one after it. Raises ValueError if there is none.
     """
     if len(ids) < max_lag + 2:
-        raise ValueError(f"the text has {len(ids)} characters: {max_lag} lags take at least {max_lag + 2}")
+        raise ValueError(f"the text has {len(ids)} characters: give at least {max_lag + 2}")
     first, last = max_lag, len(ids) - 2
     return torch.linspace(first, last, min(count, last - first + 1), dtype=torch.float64).round().long()

@@ -20,7 +20,7 @@ def scale_recurrent(model: Network, g: float) -> CharRNN:
     h + b to unit variance). Raises ValueError for a model without W_hh, and unless g is a positive number.
     """
     if isinstance(model, MiniGPT):
-        raise ValueError("MiniGPT has no recurrent weights W_hh to scale: choose a recurrent network")
+        raise ValueError("MiniGPT has no recurrent weights: choose an RNN, GRU or LSTM")
     if not (math.isfinite(g) and g > 0):
         raise ValueError(f"the recurrent scale is {g}: give a positive number, such as {SCALE_RANGE[0]}")
     scaled = copy.deepcopy(model)

@@ -42,11 +42,6 @@ LOOKS = {
 TALL = ViewportSize(width=1440, height=1500)
 MARGIN = 24  # pixels
 GROWTHS = 4
-# Of the Gradients tab only the first figure and that of the recurrent scale.
-BRIEF = """
-#cr-flow .cr-table, #cr-flow .cr-table ~ .cr-explain, #cr-flow .cr-narrow, #cr-knob details { display: none }
-#cr-flow .cr-two { grid-template-columns: minmax(0, 1fr) }
-"""
 # Not part of Tiny Shakespeare.
 HAMLET = """HAMLET:
 To be, or not to be, that is the question:
@@ -140,10 +135,9 @@ def of_readme(browser: Browser, address: str, out: Path) -> None:
         save(page, out / "write.png")
         page.set_viewport_size(TALL)
         open_tab(page, "Gradients")
-        page.add_style_tag(content=BRIEF)
         rest(page)
         page.evaluate("window.scrollTo(0, 0)")
-        first, last = (page.locator(each).first.bounding_box() for each in ("#cr-flow", ".cr-knob-pair"))
+        first, last = (page.locator(each).first.bounding_box() for each in ("#cr-flow", ".cr-knob-columns"))
         assert first and last
         x, y, width = first["x"] - MARGIN, first["y"] - MARGIN / 3, first["width"] + 2 * MARGIN
         save(page, out / "gradients.png", FloatRect(x=x, y=y, width=width, height=last["y"] + last["height"] - y))

@@ -163,3 +163,11 @@ def shades(shares: np.ndarray) -> np.ndarray:
     """The light palette's colors of values in units of the scale, clipped to -1 ... 1: (rows, 3)."""
     share = np.clip(shares, -1, 1)[:, None]
     return PAPER + np.where(share < 0, BLUE - PAPER, ORANGE - PAPER) * np.abs(share)
+
+
+def use_text(page: Page, text: str) -> None:
+    """Measure the gradients on this text."""
+    flow = page.locator("#cr-flow")
+    flow.locator("details:has(#cr-own-text)").evaluate("fold => (fold.open = true)")
+    flow.locator("#cr-own-text").fill(text)
+    flow.get_by_role("button", name="Use this text").click()

@@ -230,8 +230,8 @@ def test_page_training_curves_match_histories(page: Page, store: Store):
     page.locator("#cr-training").get_by_role("checkbox", name="GRU", exact=True).click()
     wait_for_traces(page, "!traces.includes('GRU, validation')")
     page.get_by_role("tab", name="Gradients").click()  # it shares the selection
-    page.wait_for_function("document.querySelector('.cr-two .cr-plot')?.data?.some((trace) => trace.name === 'LSTM')")
-    expect(page.locator(".cr-two .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
+    page.wait_for_function("document.querySelector('#cr-flow .cr-plot')?.data?.some((trace) => trace.name === 'LSTM')")
+    expect(page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
 
 
 def column(page: Page, title: str) -> list[str]:

@@ -23,6 +23,7 @@ from charrnn.ui.server.view_query import ViewQuery
 from tests.trained_checkpoints import TEXT
 from tests.ui.compare_helpers import always, decoded
 from tests.ui.conftest import open_page
+from tests.ui.page_actions import use_text
 from tests.ui.test_serving import serving
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
@@ -64,7 +65,7 @@ def test_custom_text_fills_figure_and_table_once(trained: Path):
             for n in (used.context.ecl_chars, used.context.ecl_share_chars, used.context.shuffled_ecl_chars)
         ]
         assert row["cells"][5]["text"] == f"{used.context.loss_nats[0]:.3f}"
-    assert "Measured on the text you typed or pasted" in last["words"]
+    assert "changed letters in the text you typed or pasted" in last["words"]
     (cached,) = answers(store, query)
     assert cached["figure"] == last["figure"]
 
@@ -80,7 +81,7 @@ def test_stored_context_use_is_shown_for_the_last_step(trained: Path, tmp_path: 
     above, below = lines_of(answer, "Vanilla RNN")
     median = stored.corruption.median
     np.testing.assert_allclose([y or 0 for y in below], np.where(median < 1e-6, 0, median))
-    measured_on = f"Measured on the validation part of {title_of(info.data_sha256)}, "
+    measured_on = f" changed letters in the validation part of {title_of(info.data_sha256)}, "
     assert above[0] == stored.context.excess_nats[0] and measured_on in answer["words"]
     monkeypatch.undo()
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "none"))
@@ -114,7 +115,7 @@ def test_short_text_is_refused_and_query_superseded(trained: Path):
     query = ViewQuery(names=("rnn", "gru", "lstm"), form={"text": CUSTOM_TEXT * 2})
     assert len(answers(store, query, lambda: next(is_current, False))) == 1
     (answer,) = answers(store, ViewQuery(names=()))
-    assert answer["words"].startswith("Tick a model")
+    assert answer["words"].startswith("Choose at least")
 
 
 # ------------------------------------------------------------------ in a browser
@@ -134,10 +135,9 @@ def test_context_use_follows_selection_and_custom_text(context: BrowserContext, 
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()
         part = page.locator("#cr-memory")
-        part.scroll_into_view_if_needed()
-        wait_for_words(page, "Effective context, and how long")
+        part.get_by_text("How much context is really used").click()
         for name, title in (("rnn", "Vanilla RNN"), ("gru", "GRU")):
-            wait_for_words(page, f"{title}: {stored[name].context.ecl_chars} and ")
+            wait_for_words(page, f"{title} uses {stored[name].context.ecl_chars} characters")
         page.wait_for_function("document.querySelector('#cr-memory .cr-plot').data?.length > 4")
         lines = (
             "document.querySelector('#cr-memory .cr-plot').data.filter((t) => t.name === 'GRU').map((t) => [...t.y])"
@@ -145,18 +145,15 @@ def test_context_use_follows_selection_and_custom_text(context: BrowserContext, 
         above, below = page.evaluate(lines)
         assert above[0] == pytest.approx(stored["gru"].context.excess_nats[0], rel=1e-4)
         assert below[0] == pytest.approx(stored["gru"].corruption.median[0], rel=1e-4)
-        part.get_by_text("The same in numbers").click()
+        part.get_by_text("Numbers", exact=True).click()
         row = part.locator("tbody tr").filter(has_text="GRU").locator("td")
         expect(row.nth(0)).to_have_text(str(stored["gru"].context.ecl_chars))
-        part.get_by_text("How to read this").click()
-        expect(part.locator("li")).to_have_count(3)
 
         page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name="GRU", exact=True).click()
         part.scroll_into_view_if_needed()
         expect(part.locator(".cr-plot-words")).not_to_contain_text("GRU")
-        page.locator("#cr-own-text").fill(CUSTOM_TEXT)
-        page.get_by_role("button", name="Measure on this text").click()
+        use_text(page, CUSTOM_TEXT)
         part.scroll_into_view_if_needed()
-        wait_for_words(page, "Measured on the text you typed or pasted")
+        wait_for_words(page, "changed letters in the text you typed or pasted")
         length = expected(trained / "rnn", CUSTOM_TEXT).context.ecl_chars
-        expect(part.locator(".cr-plot-words")).to_contain_text(f"in characters. Vanilla RNN: {length} and ")
+        expect(part.locator(".cr-plot-words")).to_contain_text(f"Vanilla RNN uses {length} characters")

@@ -26,6 +26,7 @@ from charrnn.ui.server.view_query import LatestQuery, ViewQuery
 from tests.trained_checkpoints import RECIPES, TEXT
 from tests.ui.compare_helpers import always, decoded
 from tests.ui.conftest import PHONE, WIDE, open_page
+from tests.ui.page_actions import use_text
 from tests.ui.test_serving import serving
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
@@ -83,7 +84,7 @@ def test_stored_flow_is_shown_in_gradients_and_compare(trained: Path, tmp_path: 
         np.testing.assert_allclose(getattr(found, name), getattr(flow, name), rtol=1e-5)
     last = answers(store, ViewQuery(names=("rnn",)))[-1]
     assert last["table"]["rows"][0]["cells"][1]["text"] == reach(loaded.info)[0].text == "7.7"
-    assert "Measured at 345 positions of the validation part of" in last["words"]
+    assert "Measured at 345 places in the validation part of" in last["words"]
     assert (
         gradient_of(store, loaded, SourceText(CUSTOM_TEXT))[0].half_life_chars
         == expected(trained, "rnn", CUSTOM_TEXT).half_life_chars
@@ -142,14 +143,14 @@ def test_default_selection_has_one_model_per_kind(store: Store):
 
 def test_empty_selection_has_no_figure(store: Store):
     (answer,) = answers(store, ViewQuery(names=()))
-    assert answer["figure"] is None and answer["words"].startswith("Tick a model")
+    assert answer["figure"] is None and answer["words"] == "Choose at least one network above."
 
 
 def test_minigpt_curve_ends_at_its_context(store: Store):
     last = answers(store, ViewQuery(names=("minigpt",), choice=Choice("rnn", None), form={"text": CUSTOM_TEXT}))[-1]
     (line,) = [trace for trace in last["figure"]["data"] if trace.get("name") == "MiniGPT"]
     assert all(value is not None for value in line["y"][:24]) and set(line["y"][24:]) == {None}
-    assert "MiniGPT sees 24 characters and nothing beyond" in last["words"]
+    assert "it sees only the last 24 characters" in last["words"]
 
 
 def test_dropped_characters_are_reported_once(store: Store):
@@ -258,22 +259,20 @@ def test_custom_text_is_measured_or_refused(page: Page, trained: Path):
     words = page.locator("#cr-flow .cr-plot-words")
     delayed: list[Route] = []
     page.route("**/queue/join*", lambda route: delayed.append(route))
-    page.locator("#cr-own-text").fill(CUSTOM_TEXT)
-    page.get_by_role("button", name="Measure on this text").click()
+    use_text(page, CUSTOM_TEXT)
     expect(words).to_have_text("Measuring …")
     page.wait_for_timeout(200)
     for route in delayed:
         route.continue_()
     page.unroute("**/queue/join*")
-    expect(words).to_contain_text("of the text you typed or pasted")
+    expect(words).to_contain_text("in the text you typed or pasted")
     wait_for_curves(page)
     assert_line(lines(page)["GRU"], expected(trained, "gru", CUSTOM_TEXT).median)
-    page.locator("#cr-own-text").fill("night")
     for _ in range(2):  # the second answer is cached
-        page.get_by_role("button", name="Measure on this text").click()
+        use_text(page, "night")
         expect(words).to_contain_text("at least 130")
         expect(page.locator("#cr-flow .cr-plot")).to_be_hidden()
-    page.get_by_role("button", name="Back to the default").click()
+    page.get_by_role("button", name="Use the default text").click()
     expect(words).to_contain_text("a scene")
     expect(page.locator("#cr-own-text")).to_have_value("")
 
@@ -345,7 +344,7 @@ def test_curves_follow_selected_model_and_checkboxes(page: Page):
     assert "LSTM" not in lines(page)
     for title in ("Vanilla RNN", "MiniGPT", "my <b>net & co"):
         checkbox(page, title).click()
-    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Tick a model")
+    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Choose at least one network")
     expect(page.locator("#cr-flow .cr-plot")).to_be_hidden()
 
 
@@ -363,10 +362,9 @@ def test_slow_answer_does_not_replace_a_newer_one(
     monkeypatch.setattr(analyses, "gradient_flow", slowly)
     with serving(tmp_path) as (_, address):
         page = open_gradients(context, address)
-        page.locator("#cr-own-text").fill(CUSTOM_TEXT)
-        page.get_by_role("button", name="Measure on this text").click()
+        use_text(page, CUSTOM_TEXT)
         expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Measuring Vanilla RNN")
-        page.get_by_role("button", name="Back to the default").click()
+        page.get_by_role("button", name="Use the default text").click()
         expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a scene")
         before = page.locator("#cr-flow .cr-plot-words").inner_text()
         may_answer.set()
@@ -391,5 +389,5 @@ def test_new_checkpoint_in_folder_is_offered(context: BrowserContext, trained: P
         page = open_gradients(context, address)
         expect(page.locator("#cr-flow .cr-chips label")).to_have_count(1)
         shutil.copytree(trained / "gru", tmp_path / "gru")
-        page.get_by_role("button", name="Measure on this text").click()
+        use_text(page, "")
         expect(page.locator("#cr-flow .cr-chips label")).to_have_count(2)

@@ -21,6 +21,7 @@ from tests.ui.page_actions import (
     show_view,
     start_writing,
     text,
+    use_text,
     write,
 )
 
@@ -128,12 +129,12 @@ def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app:
     page.evaluate("charrnn.emit('color-by-unit', { unit: 1, position: 3 })")
     expect_also("the colours of the text")
     page.get_by_role("tab", name="Gradients").click()
-    page.locator("#cr-own-text").fill("To be, or not to be. " * 20)
-    page.get_by_role("button", name="Measure on this text").click()
+    use_text(page, "To be, or not to be. " * 20)
     expect_also("the text of “How far back does learning reach?”")
+    page.get_by_text("Choose the networks and the text").click()
     page.locator("#cr-where textarea").fill("To be, or not to be")
     page.locator("#cr-where [type=submit]").click()
-    expect_also("the text of “Where it goes”")
+    expect_also("the text of “Which letters mattered for this one?”")
     page.get_by_role("tab", name="Neurons").click()
     page.locator("#cr-units [name=pattern]").fill("th")
     page.locator("#cr-units [type=submit]").click()

@@ -65,6 +65,7 @@ def test_gradients_are_measured_on_the_read_text(context: BrowserContext, traine
     read(page, passage)
     page.wait_for_function("passage => charrnn.live.text === passage", arg=passage)
     page.get_by_role("tab", name="Gradients").click()
-    page.get_by_role("button", name="Measure on the passage that is read").click()
+    page.get_by_text("Use your own text").click()
+    page.get_by_role("button", name="Use the text that is read on Write").click()
     assert page.locator("#cr-own-text").input_value() == passage
     expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("the text you typed or pasted")

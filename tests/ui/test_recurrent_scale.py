@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 from tests.trained_checkpoints import TEXT
 from tests.ui.compare_helpers import always, decoded
 from tests.ui.conftest import open_page
-from tests.ui.page_actions import generated, set_more
+from tests.ui.page_actions import generated, set_more, use_text
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
@@ -85,7 +86,8 @@ def test_scaled_analyses_match_the_scaled_model(store, trained, name, gate, rows
         cells = {row["cells"][0]["text"]: row["cells"][1:] for row in answer["table"]["rows"]}
         column = [each["title"] for each in answer["table"]["columns"]].index(title) - 1
         said = exponent_text(exponent)
-        assert cells["first Lyapunov exponent, nats"][column]["text"] == said and said in answer["words"]
+        assert cells["growth rate per step (first Lyapunov exponent), nats"][column]["text"] == said
+        assert f" multiplies it by {math.exp(exponent.exponents[0]):.3f} (" in answer["words"]
         of = "W_hh" if name == "rnn" else "gate z"
         assert cells[f"{of}: spectral radius ρ"][column]["text"] == f"{abs(np.linalg.eigvals(W)).max():.2f}"
         assert cells[f"{of}: largest singular value"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
@@ -134,12 +136,14 @@ def test_lyapunov_exponent_uses_the_beginning_of_long_text(store, trained, monke
     model = load(trained / "rnn").model
     found = lyapunov_exponents(model, load(trained / "rnn").vocab.encode(CUSTOM_TEXT[:301]))
     answer = scaled_answers(store, "rnn", knob=1.0)[-1]
-    assert f"First Lyapunov exponent {exponent_text(found)} nats a character over 256 characters." in answer["words"]
+    assert f"step multiplies it by {math.exp(found.exponents[0]):.3f} (" in answer["words"]
+    assert answer["words"].endswith("; in the long run over 256 characters.")
 
 
 def test_short_text_has_no_lyapunov_exponent(store):
     answer = scaled_answers(store, "rnn", text=TEXT[:150])[-1]
-    assert "Lyapunov" not in answer["words"] and "at 21 positions" in answer["words"] and "product" in answer["figures"]
+    assert "each step" not in answer["words"] and "at 21 places" in answer["words"] and "product" in answer["figures"]
+    assert "product" not in scaled_answers(store, "rnn", text=TEXT[:150], product=False)[-1]["figures"]
 
 
 # ------------------------------------------------------------------ over training
@@ -156,7 +160,7 @@ def test_every_saved_step_has_a_curve(store, trained):
         flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(CUSTOM_TEXT))
         line = values(lines[f"step {step}"]["y"])
         assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
-    with pytest.raises(ValueError, match="was saved only at its last step: choose Vanilla RNN, GRU, LSTM, MiniGPT"):
+    with pytest.raises(ValueError, match="only the final network was saved: choose Vanilla RNN, GRU, LSTM, MiniGPT"):
         list(over_training.saved_steps(store, ViewQuery(choice=Choice("rnn-layernorm", None)), bool))
 
 
@@ -200,7 +204,10 @@ def test_scale_set_by_link_and_key_updates_everything(page: Page, trained: Path)
     wait_for_scale(page, "× 0.70")
     expect(slider).to_have_value("0.7")
     expect(slider).to_have_attribute("aria-valuetext", "0.70")
-    assert {"× 1", "× 0.70"} <= set(names(page, "curve")) & set(names(page, "product")) & set(names(page, "cloud"))
+    assert {"× 1", "× 0.70"} <= set(names(page, "curve")) & set(names(page, "cloud"))
+    part.get_by_text("The most that k steps can amplify").click()
+    expect(part.locator("[data-figure=product] .plot-container")).to_be_visible()
+    assert {"× 1", "× 0.70"} <= set(names(page, "product"))
     texts = part.locator(".cr-written")
     expected = written(trained, "gru", 0.7, "ROMEO:\n", SamplingSettings(0.8), 5)
     assert texts.nth(1).evaluate("e => e.textContent") == expected
@@ -218,7 +225,7 @@ def test_scale_set_by_link_and_key_updates_everything(page: Page, trained: Path)
     W = 0.75 * load(trained / "gru").model.state_dict()["cell.W_hh.weight"].double().numpy()[:16]
     reach = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
     assert reach == pytest.approx(abs(np.linalg.eigvals(W)).max(), rel=1e-5)
-    part.get_by_role("button", name="As trained").click()
+    part.get_by_role("button", name="Reset").click()
     wait_for_scale(page, "GRU, W_hh × 1:")
     expect(texts).to_have_count(1)
     expect(slider).to_be_focused()
@@ -231,12 +238,12 @@ def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
     wait_for_scale(page, "Vanilla RNN, W_hh × 1.60")
     assert {"× 1, bound", "× 1.60, bound"} <= set(names(page, "product"))
     expect(page.locator("#cr-knob .cr-gates")).to_be_hidden()
-    page.locator("#cr-own-text").fill(CUSTOM_TEXT)
-    page.get_by_role("button", name="Measure on this text").click()
-    wait_for_scale(page, "positions of the text you typed or pasted")
+    use_text(page, CUSTOM_TEXT)
+    wait_for_scale(page, "places in the text you typed or pasted")
     queued: list[str] = []
     page.on("request", lambda request: queued.append(request.url) if "/queue/join" in request.url else None)
     page.locator("#cr-temperature").fill("0.3")
+    page.locator("#cr-knob").scroll_into_view_if_needed()
     expected = written(trained, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
     page.wait_for_function(
         "text => [...document.querySelectorAll('#cr-knob .cr-written')].at(-1)?.textContent === text", arg=expected
@@ -245,13 +252,15 @@ def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
     words = page.locator("#cr-knob .cr-text-words")
     set_more(page, seed=2**32)
     page.locator("#cr-seed").press("Tab")
+    page.locator("#cr-knob").scroll_into_view_if_needed()
     expect(words).to_have_text("seed is 4294967296: give a whole number from 0 to 4294967295.")
     expect(page.locator("#cr-knob .cr-writers")).to_be_hidden()
     set_more(page, seed=6)
     page.locator("#cr-seed").press("Tab")
+    page.locator("#cr-knob").scroll_into_view_if_needed()
     expect(words).to_contain_text(" in × 1.60 (")
     page.locator("#cr-model").select_option("minigpt")
-    expect(page.locator("#cr-knob .cr-plot-words").first).to_contain_text("MiniGPT has no recurrent")
+    wait_for_scale(page, "MiniGPT has no recurrent")
     expect(words).to_contain_text("no recurrent weights")
     expect(page.locator("[data-figure=curve]")).to_be_hidden()
 
@@ -259,23 +268,26 @@ def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
 def test_headings_without_a_figure_are_hidden(page: Page):
     heading = page.locator("#cr-knob h3").filter(has_text="Eigenvalues")
     page.locator("#cr-model").select_option("minigpt")
-    expect(page.locator("#cr-knob .cr-plot-words").first).to_contain_text("W_hh")
+    wait_for_scale(page, "no recurrent weights")
     expect(heading).to_be_hidden()
+    expect(page.locator("#cr-knob h3:visible")).to_have_count(0)
     page.locator("#cr-model").select_option("rnn")
+    wait_for_scale(page, "Vanilla RNN, W_hh")
     expect(heading).to_be_visible()
     expect(page.locator("#cr-knob [data-figure=cloud] .plot-container")).to_be_visible()
 
 
 def test_over_training_follows_the_model(page: Page):
     page.locator("#cr-model").select_option("rnn")
-    part = page.locator("#cr-over-training")
+    part, clipping = page.locator("#cr-over-training"), page.locator("#cr-clipping")
     part.scroll_into_view_if_needed()
-    expect(part.locator(".cr-plot-words")).to_contain_text("Vanilla RNN: the half-life")
-    rows = part.locator("tbody tr")
-    expect(rows).to_have_count(3)
-    clipping = page.locator("#cr-clipping")
-    clipping.scroll_into_view_if_needed()
-    expect(clipping.locator(".cr-plot-words")).to_contain_text("clipped and unclipped")
+    expect(part.locator(".cr-plot-words")).to_be_empty()  # a closed fold is not measured
+    page.get_by_role("navigation", name="On this tab").get_by_role("link", name="During training").click()
+    expect(part.locator("summary").first).to_be_focused()
+    expect(part.locator(".cr-plot-words")).to_contain_text("Vanilla RNN: half of the signal is gone")
+    expect(part.locator("tbody tr")).to_have_count(3)
+    clipping.get_by_text("Does gradient clipping matter").click()
+    expect(clipping.locator(".cr-plot-words")).to_contain_text("clipping changed nothing")
 
 
 def test_text_of_a_chaotic_network_is_announced(page: Page):

@@ -107,8 +107,9 @@ def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, traine
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"charrnn.live.cursor === {len(text) - 7} && {here} === {len(text) - 7 - start}")
 
+    part.get_by_text("Choose the networks and the text").click()
     part.get_by_label("your own").fill(CUSTOM_TEXT)
-    part.get_by_role("button", name="Read this").click()
+    part.get_by_role("button", name="Use this text").click()
     expect(part.locator(".cr-plot-words")).to_contain_text(
         f"{len(CUSTOM_TEXT)} characters of the text you typed or pasted"
     )
@@ -128,9 +129,9 @@ def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, traine
         for title, name in (("A · Vanilla RNN", "rnn"), ("B · MiniGPT", "minigpt")):
             decades = expected(trained / name, CUSTOM_TEXT, target)
             back = int(decades.argmax())
-            strongest = sentence.split(f"{title}, in logits: ")[1]
-            assert strongest.startswith(f"“{sign(CUSTOM_TEXT[target - 1 - back])}” {back + 1} back: ")
-            logits = float(strongest.split(" back: ")[1].split()[0].rstrip(",;"))
+            strongest = sentence.split(f"{title}: strongest ")[1]
+            assert strongest.startswith(f"“{sign(CUSTOM_TEXT[target - 1 - back])}” {back + 1} back (")
+            logits = float(strongest.split(" back (")[1].split()[0])
             assert logits == pytest.approx(10 ** decades[back], rel=0.06)
     styles = first.evaluate_all("all => all.map((span) => [span.className, span.style.background])")
     decades = expected(trained / "rnn", CUSTOM_TEXT, len(CUSTOM_TEXT) - 1)

@@ -13,12 +13,12 @@ export const figureWidth = (element) => Math.round(Math.min(4000, Math.max(120, 
  *
  * request(): fields of a query besides the common ones; show(answer): shows an answer to the newest query; busyText: shown
  * while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is within or near the
- * viewport, else while its tab is open.
+ * viewport, else while its tab is open; fold: a <details> around the view, which queries only while it is open.
  *
  * Returns {ask, askLater, say, receive}: `ask` sends a query, now or when the view is next visible; `askLater` sends it
  * after `pause` milliseconds without another call; `say` shows a message; `receive` takes the server's answers.
  */
-export function createViewQuery({ element, send, request = () => ({}), show, busyText = "", onAsk = () => {}, lazily = false, pause = 250 }) {
+export function createViewQuery({ element, send, request = () => ({}), show, busyText = "", onAsk = () => {}, lazily = false, fold = null, pause = 250 }) {
   const message = element.querySelector(".cr-plot-words");
   const say = (text) => (message.textContent = text);
   let number = 0; // of the newest query
@@ -31,7 +31,7 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
 
   function ask() {
     isDue = true;
-    if (!element.clientWidth || !isNear) return;
+    if (!element.clientWidth || !isNear || fold?.open === false) return;
     isDue = false;
     askedWidth = figureBox().clientWidth;
     number += 1;
@@ -55,6 +55,8 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
     if (isDue) ask();
     else if (width > askedWidth * RESIZE_RATIO || width < askedWidth / RESIZE_RATIO) askLater();
   }).observe(element);
+
+  fold?.addEventListener("toggle", () => isDue && ask());
 
   if (lazily) {
     const onScroll = (entries) => {

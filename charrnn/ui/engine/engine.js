@@ -41,7 +41,7 @@ class Network {
   /** The decoder with W_hh scaled. */
   scaledBy(factor) {
     if (factor === 1) return this.decoder;
-    if (!this.weights.has(RECURRENT)) throw new Error("this network has no recurrent weights W_hh to scale: choose a recurrent network");
+    if (!this.weights.has(RECURRENT)) throw new Error("this network has no recurrent weights: choose an RNN, GRU or LSTM");
     return recent(this.scaled, factor, MAX_SCALED, () => new Decoder(this.graph, this.weights, { factors: { [RECURRENT]: factor } }));
   }
 }

@@ -33,7 +33,7 @@ def measure(loaded: LoadedModel, text: str) -> MemoryUsed:
 
 def context_use_curves(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results, one model at a time. Raises ValueError, Superseded."""
-    words_if_empty = "Tick a model to see how much of the text it uses."
+    words_if_empty = "Choose at least one network above."
     return AnalysisView(saved_context_use, measure, _render, words_if_empty).stream(store, query, is_current)
 
 
@@ -75,8 +75,8 @@ def _table(results: Results) -> Table:
             Cell(str(source)),
         ]
 
-    titles = ["model", "0.01 nats", "1 %", "0.01, shuffled", "felt", "n = 1", "n = 8", "n = 32"]
-    titles += ["longest", "predictions", "of"]
-    caption = "Effective context at 0.01 nats, at 1 %, at 0.01 nats behind a shuffled prefix, and how long a replaced "
-    caption += "character is felt, in characters with 95 % intervals; the loss with n characters of context, in nats"
+    titles = ["network", "0.01 nats", "1 %", "control", "felt", "n = 1", "n = 8", "n = 32"]
+    titles += ["longest", "predictions", "text"]
+    caption = "Effective context at 0.01 nats, at 1 %, at 0.01 nats with the letters before it shuffled, and for how "
+    caption += "long a changed letter is felt, in characters with 95 % intervals; the loss with n characters, in nats"
     return Table(caption, titles, [row(target, *result) for target, result in results.items()])

@@ -1,12 +1,14 @@
 """Gradients, norms: the gradient by distance in characters, for any set of models."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from charrnn.gradient_flow import GradientFlow
 from charrnn.ui.components.analysis_view import AnalysisView, Rendered, Results, Target
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.analyses import FAR_BACK, measure_gradient, saved_gradient
+from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, measure_gradient, saved_gradient, text_for
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
@@ -14,12 +16,13 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 def curves(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results, one curve at a time. Raises ValueError, Superseded."""
-    words_if_empty = "Tick a model to see how far back its gradient reaches."
-    view = AnalysisView(saved_gradient, measure_gradient, _render, words_if_empty, untrained=True)
+    words_if_empty = "Choose at least one network above."
+    render = partial(_render, store)
+    view = AnalysisView(saved_gradient, measure_gradient, render, words_if_empty, untrained=True)
     return view.stream(store, query, is_current)
 
 
-def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], width: int) -> Rendered:
+def _render(store: Store, results: Results, picked: Target | None, stroke: Mapping[str, Any], width: int) -> Rendered:
     from charrnn import figures  # plotly is slow to import: only when needed
 
     rows = [(target, *result) for target, result in results.items() if not target.ghost]
@@ -29,9 +32,20 @@ def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], 
         for target, flow, _ in rows
     }
     picked_curve = curves.get(picked) if picked else None
-    figure = figures.gradient_flow_figure([*curves.values()], width, picked_curve, untrained if picked_curve else None)
+    target, _, source = next((row for row in rows if row[0] == picked), rows[0])
+    read = source if source.text else text_for(store, store.load(target.info.name))
+    letters, ghost = sentence_of(read.text), untrained if picked_curve else None
+    figure = figures.gradient_flow_figure([*curves.values()], width, picked_curve, ghost, letters)
     sentences = figures.gradient_flow_sentences([*curves.values()], [str(source) for _, _, source in rows])
+    origin = "it" if read.origin == source.origin else str(read)
+    sentences.append(figures.Sentence(f"Letters along the axis, where they fit, are from {origin}."))
     return sentences, figure, _table(rows)
+
+
+def sentence_of(text: str) -> str:
+    """Return the beginning of a text up to the end of a sentence, MAX_LAG characters or more."""
+    end = re.compile(r"[.!?]").search(text, MAX_LAG)
+    return text[: end.start() if end else MAX_LAG + 1]
 
 
 def remaining_share(flow: GradientFlow) -> Cell:
@@ -57,5 +71,5 @@ def _table(rows: Sequence[tuple[Target, GradientFlow, SourceText]]) -> Table:
             Cell(str(source)),
         ]
 
-    titles = ["model", "half-life", "1 % left at", f"left at k = {FAR_BACK}", "positions", "of"]
-    return Table("The same in numbers, in characters, with 95 % intervals", titles, [row(*each) for each in rows])
+    titles = ["network", "½ after", "1 % after", f"left at k = {FAR_BACK}", "places", "text"]
+    return Table("In characters, with 95 % intervals", titles, [row(*each) for each in rows])

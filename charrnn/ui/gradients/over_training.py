@@ -16,7 +16,7 @@ from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 THRESHOLD = 5.0  # of the gradient norm, as in the lab sheet
-TITLES = ("training step", "half-life", "1 % left at", "loss, nats")
+TITLES = ("training step", "½ after", "1 % after", "loss, nats")
 
 
 def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
@@ -28,16 +28,20 @@ def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
     if len(info.saved_steps) < 2:
         titles = [LoadedModel.title_of(other) for other in store.checkpoints() if len(other.saved_steps) > 1]
         others = f": choose {', '.join(titles)}" if titles else ""
-        raise ValueError(f"{loaded.title} was saved only at its last step{others}")
+        raise ValueError(f"for {loaded.title} only the final network was saved{others}")
     flows: dict[int, GradientFlow] = {}
-    source, skipped = None, list[str]()
+    steps_at: dict[str, list[str]] = {}  # steps by the places at which they are measured
+    skipped = list[str]()
 
     def encode(part: int, busy: str = "") -> str:
         if not flows:
             return message(query.number, " ".join([*skipped, busy]), part, busy=bool(busy))
         color = figures.strokes([other.name for other in store.checkpoints()])[info.name].color
-        measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
-        words = " ".join(filter(None, [figures.describe_steps(loaded.title, flows), measured_at, *skipped, busy]))
+        steps = {
+            places: f" (step {', '.join(steps)})" if len(steps_at) > 1 else "" for places, steps in steps_at.items()
+        }
+        measured = f"Measured at {', '.join(places + where for places, where in steps.items())}."
+        words = " ".join(filter(None, [figures.describe_steps(loaded.title, flows), measured, *skipped, busy]))
         figure, table = figures.steps_figure(flows, color, query.width), _table(info, flows).to_json()
         return message(query.number, words, part, figure, busy=bool(busy), table=table)
 
@@ -46,6 +50,7 @@ def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
         with store.exclusive(saved_steps, is_current):
             try:
                 flows[step], source = gradient_of(store, store.load(info.name, step), given)
+                steps_at.setdefault(f"{flows[step].positions:,} places in {source}", []).append(str(step))
             except CheckpointError as error:  # the other steps may be valid
                 skipped.append(f"Step {step} is left out: {error}.")
     yield encode(len(info.saved_steps))
@@ -62,7 +67,7 @@ def _table(info: CheckpointInfo, flows: Mapping[int, GradientFlow]) -> Table:
         ]
         for step, flow in flows.items()
     ]
-    caption = "The same in numbers, in characters with 95 % intervals; the loss is that of validation"
+    caption = "In characters, with 95 % intervals; the loss is that of validation"
     return Table(caption, TITLES, rows, sortable=False)
 
 
@@ -80,7 +85,9 @@ def clipping(query: ViewQuery, study: Path = STUDY) -> Iterator[str]:
         ]
         for run in runs
     ]
-    table = Table("The same in numbers", ("run", "largest norm", "norm at the end"), rows, sortable=False)
+    table = Table(
+        "Norm of the gradient before clipping", ("run", "largest norm", "norm at the end"), rows, sortable=False
+    )
     words = figures.describe_grad_norms(runs, THRESHOLD)
     yield message(query.number, words, figure=figure, table=table.to_json())
 

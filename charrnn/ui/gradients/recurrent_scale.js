@@ -19,11 +19,12 @@ export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = $("#cr-knob-g");
   const gates = $(".cr-gates");
+  const product = $(".cr-product");
   const showTable = createTable($(".cr-table"));
 
   function request() {
     const gate = gates.querySelector("input:checked")?.value;
-    return { form: { knob: Number(slider.value), gate, text: page.customText } };
+    return { form: { knob: Number(slider.value), gate, text: page.customText, product: product.open } };
   }
 
   const view = createViewQuery({
@@ -43,7 +44,7 @@ export function mount({ element, send }) {
       seed,
       characters: TEXT_CHARS,
       titles: scales.map(titleOf),
-      whyIdentical: "no die fell where the scale moves an edge of the bar",
+      whyIdentical: "no random number fell where the scale moves an edge of the bar",
     };
   }
   const texts = createCoupledTexts({ element, request: textRequest, lazily: true });
@@ -87,6 +88,7 @@ export function mount({ element, send }) {
     slider.focus();
   });
   gates.addEventListener("change", view.ask);
+  product.addEventListener("toggle", () => product.open && boxes.product.hidden && view.ask()); // a closed fold is not measured
   page.on("recurrent-scale", followPage);
   page.on("checkpoint-changed", () => {
     view.ask();
@@ -115,10 +117,12 @@ export function mount({ element, send }) {
       const figure = answer.figures?.[name];
       if (figure) draw({ figure: JSON.parse(figure.figure), words: figure.words });
       else if (!answer.busy) draw({ figure: null });
-      boxes[name].closest("section").classList.toggle("cr-without-figure", !figure && !answer.busy);
     }
+    const isRefused = !answer.figures && !answer.busy;
+    for (const section of element.querySelectorAll(".cr-knob-columns > section")) section.classList.toggle("cr-refused", isRefused);
     if (answer.gates?.length || !answer.busy) offerGates(answer.gates || [], answer.gate);
     if (answer.table || !answer.busy) showTable(answer.table);
+    $(".cr-folds").hidden = isRefused;
   }
 
   return view.receive;

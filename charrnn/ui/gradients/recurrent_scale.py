@@ -1,11 +1,13 @@
 """Gradients, recurrent scale: the picked model with W_hh × g, and its norms."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel
 
+from charrnn.bootstrap import Interval, with_interval
 from charrnn.gradient_flow import (
     SCALE_RANGE,
     GradientFlow,
@@ -22,7 +24,15 @@ from charrnn.ranges import Range, signed
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.gradients.gradient_norms import remaining_share
 from charrnn.ui.server import request_parameters
-from charrnn.ui.server.analyses import FAR_BACK, MAX_ANALYSIS_CHARS, MAX_LAG, POSITIONS, measure_gradient, text_for
+from charrnn.ui.server.analyses import (
+    FAR_BACK,
+    MAX_ANALYSIS_CHARS,
+    MAX_LAG,
+    POSITIONS,
+    gradient_of,
+    measure_gradient,
+    text_for,
+)
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
@@ -30,6 +40,7 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 DEFAULT_SCALE = 1.4
 EXPONENT_CHARS = 4096  # a few seconds, with a wider interval than the whole text
+HEIGHT = 340  # of a figure, pixels
 PRODUCT_POSITIONS = 32  # each costs about four times a position of the gradient curve, at every lag
 DEFAULT_GATES = {"rnn": "h", "gru": "n", "lstm": "g"}  # whose eigenvalues are shown
 
@@ -42,6 +53,7 @@ class ScaledModel:
     g: float
     spectra: tuple[Spectrum, ...] = ()
     flow: GradientFlow | None = None
+    source: SourceText | None = None  # of `flow`
     norms: ProductNorms | None = None
     exponent: Lyapunov | None = None
 
@@ -84,9 +96,10 @@ def _products(loaded: LoadedModel, g: float, text: str, is_current: IsCurrent) -
 
 
 class ScaleForm(BaseModel):
-    """The form of the view."""
+    """The form of the view. product: whether to measure the products of Jacobians, which takes longest."""
 
     knob: Annotated[float, request_parameters.within(Range(*SCALE_RANGE))] = DEFAULT_SCALE
+    product: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,9 @@ class ScaleAnalyses:
     query: ViewQuery
     is_current: IsCurrent
     variants: tuple[ScaledModel, ...]  # as trained, and scaled unless the scale is 1
+    given: SourceText | None
     source: SourceText
+    stages: tuple["Stage", ...]
 
     @classmethod
     def parse_query(cls, store: Store, query: ViewQuery, is_current: IsCurrent) -> "ScaleAnalyses":
@@ -105,9 +120,11 @@ class ScaleAnalyses:
         form = request_parameters.validate(ScaleForm, query.form)
         loaded = store.load(query.choice.name, query.choice.step)
         scale_recurrent(loaded.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
-        source = text_for(store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
+        given = given_text(query, MAX_ANALYSIS_CHARS)
+        source = text_for(store, loaded, given)
         variants = tuple(ScaledModel(loaded, g) for g in dict.fromkeys((1.0, form.knob)))
-        return cls(store, query, is_current, variants, source)
+        stages = STAGES if form.product else STAGES[:-1]
+        return cls(store, query, is_current, variants, given, source, stages)
 
     @property
     def trained(self) -> ScaledModel:
@@ -129,8 +146,11 @@ class ScaleAnalyses:
         model.spectra = self.store.cache.compute(_spectra, model.loaded, model.g)
 
     def gradient(self, model: ScaledModel) -> None:
-        """Compute the gradient flow."""
-        model.flow = scaled_gradients(self.store, model.loaded, model.g, self.source)
+        """Compute the gradient flow; that of the model as trained is the one of the other views."""
+        if model.g == 1:
+            model.flow, model.source = gradient_of(self.store, model.loaded, self.given)
+        else:
+            model.flow, model.source = scaled_gradients(self.store, model.loaded, model.g, self.source), self.source
 
     def lyapunov(self, model: ScaledModel) -> None:
         """Compute the first Lyapunov exponent. Raises Superseded."""
@@ -144,10 +164,11 @@ class ScaleAnalyses:
         )
 
 
-STAGES = (
+Stage = tuple[str, Callable[[ScaleAnalyses, ScaledModel], None]]
+STAGES: tuple[Stage, ...] = (
     ("its eigenvalues", ScaleAnalyses.eigenvalues),
     ("its gradient", ScaleAnalyses.gradient),
-    ("its Lyapunov exponent", ScaleAnalyses.lyapunov),
+    ("its growth rate per step", ScaleAnalyses.lyapunov),
     ("the product of its steps", ScaleAnalyses.products),
 )
 
@@ -158,13 +179,13 @@ def scaled_variants(store: Store, query: ViewQuery, is_current: IsCurrent) -> It
     Raises ValueError, also for a model without recurrent weights.
     """
     analyses = ScaleAnalyses.parse_query(store, query, is_current)
-    for part, (name, stage) in enumerate(STAGES):
+    for part, (name, stage) in enumerate(analyses.stages):
         yield _encode(analyses, part, f"Measuring {name} …")
         with store.exclusive(scaled_variants, is_current):
             for model in reversed(analyses.variants):
                 stage(analyses, model)
     require_current(is_current)
-    yield _encode(analyses, len(STAGES))
+    yield _encode(analyses, len(analyses.stages))
 
 
 def _encode(analyses: ScaleAnalyses, part: int, busy: str = "") -> str:
@@ -187,14 +208,37 @@ def _describe(analyses: ScaleAnalyses) -> str:
     trained, scaled = analyses.trained, analyses.variants[-1]
     if trained.flow is None or scaled.flow is None:
         return ""
-    are_two = scaled is not trained
+    growth, growth_as_trained = _growth(scaled.exponent), _growth(trained.exponent)
     words = f"{trained.loaded.title}, W_hh {scaled.title}: the gradient {scaled.flow.describe_halving()}"
-    words += f" ({trained.title}: {trained.flow.describe_halving()})." if are_two else "."
+    words += f"; in the long run each step multiplies it by {growth}." if growth else "."
+    if scaled is not trained:
+        words += f" {trained.title}: it {trained.flow.describe_halving()}"
+        words += f"; each step multiplies it by {growth_as_trained}." if growth_as_trained else "."
+    measured = f"{words} Measured at {_places(analyses)}"
     if scaled.exponent is not None:
-        read = scaled.exponent.stretches * scaled.exponent.stretch
-        words += f" First Lyapunov exponent {_exponent(scaled.exponent)} nats a character over {read:,} characters"
-        words += f" ({trained.title}: {_exponent(trained.exponent)})." if are_two and trained.exponent else "."
-    return f"{words} Measured at {scaled.flow.positions} positions of {analyses.source}."
+        measured += f"; in the long run over {scaled.exponent.stretches * scaled.exponent.stretch:,} characters"
+    return f"{measured}."
+
+
+def _places(analyses: ScaleAnalyses) -> str:
+    """Return at how many places of which text the gradients are measured."""
+    found: dict[str, str] = {}  # and the title of the first model measured there
+    for model in reversed(analyses.variants):
+        if model.flow is not None:
+            found.setdefault(f"{model.flow.positions:,} places in {model.source}", model.title)
+    return ", ".join(where if len(found) == 1 else f"{where} ({title})" for where, title in found.items())
+
+
+def _growth(found: Lyapunov | None) -> str:
+    """Format the factor per step of the first Lyapunov exponent; "" without one."""
+    if found is None:
+        return ""
+    ends = Interval(*(math.exp(end) for end in found.interval))
+    return with_interval(_three_digits(math.exp(found.exponents[0])), ends, _three_digits)
+
+
+def _three_digits(number: float) -> str:
+    return f"{number:.3f}"
 
 
 def _exponent(found: Lyapunov | None) -> str:
@@ -223,8 +267,8 @@ def _figures(analyses: ScaleAnalyses) -> dict[str, dict[str, str]]:
         figures.Curve(model.title, model.flow, figures.Stroke(color, "solid")) for model, color in colored if model.flow
     ]
     if curves:
-        words = figures.describe_gradient_flow(curves, [str(analyses.source)] * len(curves))
-        drawn["curve"] = figures.gradient_flow_figure(curves, width, picked=curves[-1]), words
+        words = figures.describe_gradient_flow(curves, [str(model.source) for model in analyses.variants if model.flow])
+        drawn["curve"] = figures.gradient_flow_figure(curves, width, picked=curves[-1], height=HEIGHT), words
     products = [
         figures.ScaledCurves(model.title, color, model.norms, model.flow)
         for model, color in colored
@@ -245,16 +289,15 @@ def _table(analyses: ScaleAnalyses) -> Table:
         return row(title, lambda model: Cell("…") if model.flow is None else cell(model.flow))
 
     rows = [
-        of_flow("half-life, characters", lambda flow: Cell(flow.describe_half_life(), flow.half_life_chars)),
-        of_flow("1 % left at", lambda flow: Cell(flow.describe_horizon(), flow.horizon_chars)),
+        of_flow("½ after, characters", lambda flow: Cell(flow.describe_half_life(), flow.half_life_chars)),
+        of_flow("1 % after, characters", lambda flow: Cell(flow.describe_horizon(), flow.horizon_chars)),
         of_flow(f"left at k = {FAR_BACK}", remaining_share),
-        row("first Lyapunov exponent, nats", lambda model: Cell(_exponent(model.exponent))),
+        row("growth rate per step (first Lyapunov exponent), nats", lambda model: Cell(_exponent(model.exponent))),
     ]
     for i, gate in enumerate(analyses.gates):
         of = "W_hh" if len(analyses.gates) == 1 else f"gate {gate}"
         rows.append(row(f"{of}: spectral radius ρ", lambda model, i=i: number(model.spectra[i].radius, "{:.2f}")))
         rows.append(row(f"{of}: largest singular value", lambda model, i=i: number(model.spectra[i].norm, "{:.2f}")))
-    flow = analyses.trained.flow
-    positions = f", gradient at {flow.positions} positions" if flow else ""
-    caption = f"The same in numbers, in brackets 95 % intervals; measured on {analyses.source}{positions}"
+    places = _places(analyses)
+    caption = f"In brackets 95 % intervals{places and f'; gradients measured at {places}'}"
     return Table(caption, ["", *(model.title for model in analyses.variants)], rows, sortable=False)

@@ -107,6 +107,13 @@ export function mount({ element, send }) {
       });
     });
     $(".cr-readout").textContent = describe(target);
+    if (hovered === null) showCursor();
+  }
+
+  /** Scroll the texts to the cursor. */
+  function showCursor() {
+    const { offsetTop: top, offsetHeight: height } = spans[0][cursor];
+    if (top < texts.scrollTop + 2 * height || top + height > texts.scrollTop + texts.clientHeight) texts.scrollTop = top - texts.clientHeight / 2;
   }
 
   function describe(target) {
@@ -115,9 +122,11 @@ export function mount({ element, send }) {
       if (!heat) return title + ": not measured yet";
       const order = heat.map((value, i) => [value, i]).filter(([value]) => value !== null).sort((a, b) => b[0] - a[0]);
       if (!order.length) return title + ": nothing";
-      const strongest = order.slice(0, 3).map(([value, i]) => `${quoted(shown.characters[target - 1 - i])} ${i + 1} back: ${logits(value)}`);
+      const strongest = order.slice(0, 3).map(([value, i], rank) => {
+        return `${quoted(shown.characters[target - 1 - i])} ${i + 1} back (${logits(value)}${rank ? "" : " logits"})`;
+      });
       const reach = Math.max(0, ...order.filter(([value]) => value >= MIN_INFLUENCE).map(([, i]) => i + 1));
-      return `${title}, in logits: ${strongest.join(", ")}; more than 0.01 as far as ${reach} characters back`;
+      return `${title}: strongest ${strongest.join(", ")}; influence reaches back ${reach} ${reach === 1 ? "character" : "characters"}`;
     });
     return `${quoted(shown.characters[target])}, character ${target + 1}. ${parts.join(". ")}.`;
   }

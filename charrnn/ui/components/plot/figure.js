@@ -33,6 +33,20 @@ function resolveColors(part, style) {
   return second ? css(mix(channels(value(second)), channels(value(first)), percent / 100)) : value(first);
 }
 
+const MIN_PITCH = 4.9; // pixels per character; with less room the text is hidden
+
+/** Fit a text along the x axis, one character per unit, to the width of the figure. */
+function fitLetters(Plotly, box) {
+  const at = box.data.findIndex(({ mode }) => mode === "text");
+  if (at < 0) return;
+  const { _length: length, range } = box._fullLayout.xaxis;
+  const pitch = length / Math.abs(range[1] - range[0]);
+  const size = Math.round(Math.min(14, 1.55 * pitch));
+  const visible = pitch >= MIN_PITCH;
+  const { textfont, visible: isVisible } = box.data[at];
+  if (textfont.size !== size || (isVisible ?? true) !== visible) Plotly.restyle(box, { "textfont.size": size, visible }, [at]);
+}
+
 /**
  * Return a function that draws {figure, words} in this box; `words` is the alternative text, a null figure hides the box.
  *
@@ -61,7 +75,9 @@ export function createFigure(box, onError, onClick = null) {
   }
 
   function fit() {
-    if (Plotly && box.clientWidth && box.data) Plotly.Plots.resize(box);
+    if (!Plotly || !box.clientWidth || !box.data) return;
+    Plotly.Plots.resize(box);
+    fitLetters(Plotly, box);
   }
 
   const redraw = () => draw().catch((error) => onError(error.message));

@@ -28,7 +28,8 @@ export function mount({ element, send }) {
     if (answer.models) showCheckboxes?.(answer);
   }
   const busyText = input || follows ? "Measuring …" : "";
-  const view = createViewQuery({ element, send, request, show, busyText, lazily: !!(follows || lazily) });
+  const fold = element.querySelector("details:has(> summary h2)"); // around the whole view
+  const view = createViewQuery({ element, send, request, show, busyText, lazily: !!(follows || lazily), fold });
   const showFigure = createFigure(element.querySelector(".cr-plot"), view.say);
   const showTable = createTable(element.querySelector(".cr-table"));
   const showCheckboxes = fieldset && createModelCheckboxes(fieldset, view.ask);
