@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +13,13 @@ from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
 from charrnn.gradient_flow import gradient_flow, scale_recurrent
 from charrnn.paths import CHECKPOINTS
-from charrnn.probes import ablate_context
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.surprisal import surprisals
 from charrnn.ui.lecture import intervention_answers
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
 from tests.cli import ROOT
-from tests.test_scenes import BY_ID, figures
+from tests.test_scenes import BY_ID, check_sentence, figures
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_corpus")]
 
@@ -40,63 +40,70 @@ def sampled(decoder, vocab, n: int, *clamps: Clamp) -> str:
 
 def test_scene_knob_matches_measurements(store: Store):
     answer = BY_ID["knob"].measured_answer(store)
+    check_sentence(answer)
     trained, text = load(CHECKPOINTS / "rnn"), held_out(store, "rnn")
-    whole = trained.vocab.encode(text_for(store, store.load("rnn")).text)
-    parts = answer.words.split(". ×")
-    assert len(parts) == 3
-    for words, g in zip(parts, (1.0, 0.7, 1.4), strict=True):
-        shown = figures(words)
-        W = g * trained.model.state_dict()["cell.W_hh.weight"].double()
-        model = scale_recurrent(trained.model, g)
-        assert shown[0] == g and shown[1] == pytest.approx(torch.linalg.eigvals(W).abs().max().item(), abs=0.0051)
-        flow = gradient_flow(model, whole, 128, 512)
-        assert shown[2] == float(f"{flow.geometric_mean[100]:.0e}") and shown[3] == 100
-        assert shown[4] == pytest.approx(mean_bits(model.decoder(), trained.vocab.encode(text)), abs=0.0051)
-    assert [title for title, _, _ in answer.texts] == ["W_hh × 0.7", "W_hh × 1", "W_hh × 1.4"]
-    for (_, sample, divergence), g in zip(answer.texts, (0.7, 1.0, 1.4), strict=True):
-        assert sample == sampled(scale_recurrent(trained.model, g).decoder(), trained.vocab, 240)
-        assert sample[:divergence] == answer.texts[1][1][:divergence]
-    assert answer.shown["knob"] == 1.4 and [way["knob"] for way in answer.shown["ways"]] == [0.7, 1.4]
+    ids = trained.vocab.encode(text)
+    h = trained.model.decoder().read(ids).activations["h"].astype(float)
+    passed = [1 - float((row**2).mean()) for row in h]
+    assert figures(answer.number) == [round(100 * float(np.mean(passed)))]
+    W = trained.model.state_dict()["cell.W_hh.weight"].double()
+    outside = (torch.linalg.eigvals(W).abs() > 1).sum().item()
+    assert f"{outside} of 256 eigenvalues lie outside the circle" in answer.details
+    for g in (1.0, 1.4):
+        whole = trained.vocab.encode(text_for(store, store.load("rnn")).text)
+        halving = gradient_flow(scale_recurrent(trained.model, g), whole, 128, 512).describe_halving()
+        assert f"t × {g:g} " in answer.details and halving in answer.details
+    assert [way["knob"] for way in answer.ways] == [1.4, 0.7, 1]
 
 
 def test_scene_gating_matches_measurements(store: Store):
     answer = BY_ID["gating"].measured_answer(store)
+    check_sentence(answer)
     text = held_out(store, "gru")
     gru, rnn = load(CHECKPOINTS / "gru"), load(CHECKPOINTS / "rnn")
-    ungated = gru.model.decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 1.0)])
-    rows = [(gru.model.decoder(), gru.vocab), (ungated, gru.vocab), (rnn.model.decoder(), rnn.vocab)]
-    for words, (decoder, vocab) in zip(answer.words.split("; "), rows, strict=True):
-        shown = figures(words.partition(": ")[2])
-        ids = vocab.encode(text)
-        assert shown[0] == pytest.approx(mean_bits(decoder, ids), abs=0.0051)
-        reach = ablate_context(decoder, ids).characters
-        assert shown[1] == (reach or 64) and ("looks back more than" in words) == (reach is None)
-    guessing = math.log2(len(gru.vocab))
-    assert f"Of {guessing:.2f} bits that guessing costs" in answer.words
-    assert answer.shown["clamp"] == [("z", None, 0.0), ("r", None, 1.0)]
+    clamps = [Clamp("z", None, 0.0), Clamp("r", None, 1.0)]
+    ids, guessing = gru.vocab.encode(text), math.log2(len(gru.vocab))
+    gated = mean_bits(gru.model.decoder(), ids)
+    ungated = mean_bits(gru.model.decoder().clamped(clamps), ids)
+    assert answer.number == f"{ungated:.2f} bits" and f"guessing costs {guessing:.2f}" in answer.sentence
+    assert f"GRU needs {gated:.2f} bits" in answer.details
+    assert f"needs {mean_bits(rnn.model.decoder(), rnn.vocab.encode(text)):.2f}." in answer.details
+    share = 100 * (guessing - ungated) / (guessing - gated)
+    low, high = figures(answer.details.partition("saves: ")[2])[1:3]
+    assert low < share < high
+    left = answer.sentence.partition(" is left")[0]
+    assert left == "Nothing" if share <= 0 else figures(left) == [round(share)]
+    assert [text for _, text, _ in answer.texts] == [
+        sampled(gru.model.decoder(), gru.vocab, 240, *some) for some in ([], clamps)
+    ]
 
 
 def test_scene_clamp_matches_measurements(store: Store):
     answer = BY_ID["clamp"].measured_answer(store)
+    check_sentence(answer)
     trained, text = load(CHECKPOINTS / "lstm"), held_out(store, "lstm")
     decoder, ids = trained.model.decoder(), trained.vocab.encode(text)
-    c = decoder.read(ids).activations["c"].astype(float)
-    ((name, unit, high),) = answer.shown["clamp"]
-    (((_, _, low),), ((_, _, second_high),)) = [way["clamp"] for way in answer.shown["ways"]]
-    assert name == "c" and second_high == high and f"Unit {unit} of c" in answer.words
-    assert (low, high) == tuple(round(float(x), 2) for x in np.quantile(c[:, unit], [0.05, 0.95]))
-    free, parts = mean_bits(decoder, ids), answer.words.partition("⏎. ")[2].lower().split("; ")
-    lengths = []
-    for words, value in zip(parts, (low, None, high), strict=True):
+    best = trained.info.analyses.sections["units"].tables["best"]
+    row = list(zip(best["view"], best["concept"], strict=True)).index(("c", "position in line"))
+    unit = best["unit"][row]
+    c = decoder.read(ids).activations["c"].astype(float)[:, unit]
+    (((name, shown, end),), ((_, _, start),)) = [way["clamp"] for way in answer.ways]
+    assert (name, shown) == ("c", unit) and f"Unit {unit} of c" in answer.details
+    ends = [round(float(x), 2) for x in np.quantile(c, [0.05, 0.95])]
+    assert [start, end] == ends[:: int(best["direction"][row])]
+    free, lengths = mean_bits(decoder, ids), []
+    for value, words in zip(
+        (start, None, end), re.split(r"(?:start|end) value, |As it is", answer.details)[1:], strict=True
+    ):
         clamps = [] if value is None else [Clamp("c", unit, value)]
-        clamped, text = decoder.clamped(clamps), sampled(decoder, trained.vocab, 2000, *clamps)
-        lines = [line for line in text.split("\n") if line and line[-1] != ":"]
+        sample = sampled(decoder, trained.vocab, 2000, *clamps)
+        lines = [line for line in sample.split("\n") if line and line[-1] != ":"]
         lengths.append(sum(map(len, lines)) / len(lines))
-        shown = figures(words.partition(": " if value is None else "held at ")[2])
-        assert shown[0 if value is None else 1] == round(lengths[-1])
+        assert f": {lengths[-1]:.0f} characters a line over {len(lines)} lines" in words
         if value is not None:
-            assert shown[0] == pytest.approx(value, abs=0.0051)
-            assert shown[2] == pytest.approx(mean_bits(clamped, ids) - free, abs=0.0011)
+            cost = mean_bits(decoder.clamped(clamps), ids) - free
+            assert figures(words.partition("), ")[2])[0] == pytest.approx(cost, abs=0.0011)
+    assert figures(answer.sentence) == [round(lengths[1]), round(lengths[0]), round(lengths[2])]
     assert lengths[0] > 2 * lengths[1] > 4 * lengths[2]
     assert [len(sample) for _, sample, _ in answer.texts] == [247] * 3
     assert answer.texts[1][1] == sampled(decoder, trained.vocab, 240)
@@ -106,21 +113,21 @@ def test_scene_clamp_matches_measurements(store: Store):
 
 def test_scene_clipping_matches_study(store: Store, tmp_path):
     answer = BY_ID["clipping"].measured_answer(store)
+    check_sentence(answer)
     rows = json.loads((ROOT / "docs" / "study.json").read_text())["clipping"]["rows"]
-    off, on = (next(r for r in rows if r["learning_rate"] == 0.01 and r["max_grad_norm"] == m) for m in (0.0, 5.0))
-    for row in (off, on):
-        assert f"val {row['val_stream_nats']:.4f} nats, largest norm {row['largest_grad_norm']:.2f}" in answer.words
-    assert ("to the last digit" in answer.words) == (off["val_stream_nats"] == on["val_stream_nats"])
-    assert f"in {on['share_to_clip']:.0%} of the steps" in answer.words
+    fastest = [row for row in rows if row["learning_rate"] == 0.01]
+    norms = [row["largest_grad_norm"] for row in fastest]
+    assert figures(answer.sentence) == [round(max(norms), 1), 5]
+    assert ("Neither" in answer.sentence) == all(row["diverged_at"] is None for row in fastest)
+    assert all(f"{norm:.2f}" in answer.details for norm in norms)
+    assert f"{min(row['val_stream_nats'] for row in fastest):.4f} to" in answer.details
     other = replace(BY_ID["clipping"], reads=(tmp_path / "study.json",))
-    assert "no study of clipping found" in other.measured_answer(store).words
-    other.reads[0].write_text(json.dumps({"clipping": {"rows": rows}}))
-    assert other.measured_answer(store) == answer
+    assert "no study of clipping found" in other.measured_answer(store).sentence
+    diverged = [row | {"diverged_at": 7} if not row["max_grad_norm"] else row for row in rows]
+    other.reads[0].write_text(json.dumps({"clipping": {"rows": diverged}}))
+    assert other.measured_answer(store).sentence.startswith("The unclipped one")
 
 
-def test_scene_without_counting_unit_says_so():
-    text = "abcdefghij\n" * 40
-    with pytest.raises(ValueError, match="no unit that counts along a line"):
-        intervention_answers.line_counter(text, np.random.default_rng(0).normal(size=(len(text), 5)))
-    assert intervention_answers.line_length("ROMEO:\nabcd\n\nab\n") == 3
-    assert intervention_answers.line_length("abc:\n") == 5
+def test_line_lengths_leave_out_speakers():
+    assert intervention_answers.line_lengths("ROMEO:\nabcd\n\nab\n") == [4, 2]
+    assert intervention_answers.line_lengths("abc:\n") == [5]

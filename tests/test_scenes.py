@@ -1,6 +1,7 @@
 """Lecture scenes: settings and recomputed answers on bundled checkpoints."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from charrnn.ui.lecture.scenes import SCENES, Scene
 from charrnn.ui.lecture.trained_model_answers import Answer
 from charrnn.ui.server.analyses import default_text
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.share_link import ShareLink
+from charrnn.ui.server.share_link import TABS, ShareLink
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
@@ -55,7 +56,16 @@ def test_scenes_set_existing_settings(store):
         link = open_link(store, {"lecture": "1", "scene": str(number)})
         assert link.notice() is None, scene.id
         assert link.query.model == scene.sets["model"]
-        assert scene.question.endswith("?") and not scene.look.endswith("?") or scene.look.count("?") == 1
+        assert scene.question.endswith("?")
+        tabs = [picture.tab for picture in scene.pictures if picture]
+        assert TABS[tabs[0]] == link.query.tab, scene.id  # the link opens the tab of the first picture
+    assert sum(scene.minutes for scene in SCENES) == 20
+
+
+def check_sentence(answer: Answer) -> None:
+    """Check the form of an answer: a short sentence around its number."""
+    assert len(answer.sentence.split()) <= 25 and answer.sentence.endswith(".")
+    assert answer.number in answer.sentence and figures(answer.number) and answer.details
 
 
 def test_link_settings_precede_scene(store):
@@ -68,106 +78,112 @@ def test_link_settings_precede_scene(store):
 
 def test_scene_temperature_matches_plain_loop(store):
     answer = BY_ID["temperature"].measured_answer(store)
-    expected, texts = [240.0], []
+    check_sentence(answer)
+    shares, bits, texts = [], [], []
     for temperature in (0.3, 1, 1.6):
         text, steps = generated(BY_ID["temperature"], temperature)
         greedy = [int(np.argmax(step.logits)) == step.id for step in steps]
         probs = torch.softmax(torch.from_numpy(np.stack([s.logits for s in steps])).double() / temperature, dim=1)
-        bits = torch.special.entr(probs).sum(dim=1).mean().item() / np.log(2)
-        expected += [temperature, round(100 * float(np.mean(greedy))), round(bits, 2)]
+        bits.append(torch.special.entr(probs).sum(dim=1).mean().item() / np.log(2))
+        shares.append(round(100 * float(np.mean(greedy))))
         texts.append(text)
-    assert figures(answer.words) == expected
+    assert figures(answer.sentence) == [0.3, shares[0], 1.6, shares[2]]
+    parts = answer.details.partition("temperature ")[2].split(";")
+    for words, temperature, share, entropy in zip(parts, (0.3, 1, 1.6), shares, bits, strict=True):
+        shown = figures(words.removeprefix(" temperature "))
+        assert shown[:2] == [temperature, share] and shown[2] < share < shown[3]
+        assert shown[4] == round(entropy, 2)
     assert [text for _, text, _ in answer.texts] == texts
-    assert [title for title, _, _ in answer.texts] == ["T = 0.3", "T = 1", "T = 1.6"]
     for text, (_, _, divergence) in zip(texts, answer.texts, strict=True):
         assert text[:divergence] == texts[1][:divergence]
         assert divergence == len(text) or text[divergence] != texts[1][divergence]
-    shares, bits = expected[2::3], expected[3::3]
     assert shares == sorted(shares, reverse=True) and bits == sorted(bits)
+    assert [(way["temperature"], way["position"]) for way in answer.ways] == [(0.3, 6), (1, 6), (1.6, 6)]
 
 
-def check_unit(answer: Answer, h: np.ndarray, inside: np.ndarray) -> tuple[float, float]:
-    gap = [abs(h[inside, unit].mean() - h[~inside, unit].mean()) for unit in range(h.shape[1])]
-    unit = int(np.argmax(gap))
-    assert answer.shown["unit"] == unit and f"Unit {unit} " in answer.words
+def check_unit(answer: Answer, name: str, concept: str, inside: np.ndarray) -> tuple[int, int, float]:
+    """Check the unit of an answer against the stored leaderboard; return it with its direction and score."""
+    best = load(CHECKPOINTS / name).info.analyses.sections["units"].tables["best"]
+    row = list(zip(best["view"], best["concept"], strict=True)).index(("h", concept))
+    unit, direction, score, low, high = (best[key][row] for key in ("unit", "direction", "held_out", "low", "high"))
+    assert answer.shown["unit"] == unit and f"Unit {unit}" in answer.sentence
+    assert (" higher " if direction > 0 else " lower ") in answer.sentence
+    assert f"{score:.3f} ({low:.3f} to {high:.3f})" in answer.details
     assert inside[answer.shown["position"]] and not inside[answer.shown["position"] + 1 :].any()
-    return h[inside, unit].mean(), h[~inside, unit].mean()
+    check_sentence(answer)
+    return unit, direction, score
 
 
-def test_scene_newline_matches_plain_loop(store):
+def test_scene_newline_matches_record(store):
     answer = BY_ID["newline"].measured_answer(store)
     text, _ = generated(BY_ID["newline"], 0.8)
-    h, _ = read("rnn", text)
-    inside = np.array([c == "\n" for c in text])
-    at_ends, elsewhere = check_unit(answer, h, inside)
-    assert f"at the {text.count(chr(10))} line ends its h is {signed(at_ends, 2)}" in answer.words
-    assert f"at the other {len(text) - text.count(chr(10))} characters {signed(elsewhere, 2)}" in answer.words
-    moved = [np.abs(h[i] - h[i - 1]).mean() for i in range(1, len(text))]
-    at_end, otherwise = np.mean(np.array(moved)[inside[1:]]), np.mean(np.array(moved)[~inside[1:]])
-    assert f"|Δh| is {at_end:.2f} a unit at a line end, {otherwise:.2f} otherwise" in answer.words
-    assert f"moves {'more' if at_end > otherwise else 'less'} than" in answer.words
+    _, _, score = check_unit(answer, "rnn", "newline", np.array([c == "\n" for c in text]))
+    assert figures(answer.number) == [round(100 * score, 1)]
 
 
-def test_scene_speaker_matches_plain_loop(store):
-    answer = BY_ID["speaker"].measured_answer(store)
-    text, _ = generated(BY_ID["speaker"], 0.8)
-    h, _ = read("lstm", text)
+def name_positions(text: str) -> np.ndarray:
+    """Mark speakers' names, line by line."""
     inside, start, previous = np.zeros(len(text), dtype=bool), 0, "\n"
     for line in text.splitlines(keepends=True):
         if line.rstrip("\n").endswith(":") and line[0].isupper() and previous == "\n":
             inside[start : start + len(line.rstrip("\n"))] = True
         start, previous = start + len(line), line
-    assert inside.sum() > 20
-    in_names, elsewhere = check_unit(answer, h, inside)
-    capitals = np.array([c.isupper() for c in text]) & ~inside
-    other = h[capitals, answer.shown["unit"]].mean()
-    assert f"tells the {inside.sum()} characters of names best: h is {signed(in_names, 2)}" in answer.words
-    assert f"{signed(elsewhere, 2)} at all others, {signed(other, 2)} at the {capitals.sum()} capitals" in answer.words
-    any_capital = abs(other - in_names) <= abs(other - elsewhere)
-    assert ("capitals as such" in answer.words) == any_capital != ("names themselves" in answer.words)
+    return inside
+
+
+def test_scene_speaker_matches_pairs_of_characters(store):
+    answer = BY_ID["speaker"].measured_answer(store)
+    written, _ = generated(BY_ID["speaker"], 0.8)
+    unit, direction, _ = check_unit(answer, "lstm", "speaker name", name_positions(written))
+    text = default_text(store.load("lstm")).text[:2000]
+    h = direction * read("lstm", text)[0][:, unit]
+    names = name_positions(text)
+    capitals = np.array([c.isupper() for c in text]) & ~names
+    pairs = h[names][:, None] - h[capitals]
+    share = np.mean((pairs > 0) + (pairs == 0) / 2)
+    assert figures(answer.number) == [round(100 * float(share), 1)]
+    assert ("names, not capitals" in answer.sentence) == (share > 0.75)
+    assert f"the {names.sum()} characters of names {signed((direction * h[names]).mean(), 2)}" in answer.details
+    assert f"{capitals.sum()} other capitals {signed((direction * h[capitals]).mean(), 2)}" in answer.details
 
 
 def test_scene_gradient_matches_record(store):
     answer = BY_ID["gradient"].measured_answer(store)
     assert answer.shown["tick"] == ["rnn", "lstm", "minigpt"]
-    sentences = re.split(r"(?<=back)\. ?", answer.words)[:3]
-    horizons = []
-    for name, sentence in zip(answer.shown["tick"], sentences, strict=True):
-        loaded = store.load(name)
+    check_sentence(answer)
+    parts, horizons = answer.details.split(": halves after ")[1:], []
+    for name, words in zip(answer.shown["tick"], parts, strict=True):
         flow = flow_from_record(load(CHECKPOINTS / name).info.analyses.sections["gradient"])
         below = np.flatnonzero(flow.median < 0.01)  # the horizon is right before the first of them
         half = np.flatnonzero(flow.median < 0.5)
-        shown_half, *half_ends, _, shown_horizon, low, high, left, _ = figures(sentence.partition(": ")[2])
+        shown_half, *half_ends, _, horizon, low, high, positions = figures(words)[:8]
         assert flow.half_life_interval and flow.horizon_interval
         ends = [*flow.half_life_interval, *flow.horizon_interval]
         assert [*half_ends, low, high] == pytest.approx(ends, abs=0.051)
-        assert half[0] - 1 <= shown_half <= half[0] and below[0] - 1 <= shown_horizon <= below[0]
-        assert left == float(f"{flow.median[100]:.0e}") and sentence.startswith(loaded.title)
-        horizons.append(shown_horizon)
+        assert half[0] - 1 <= shown_half <= half[0] and below[0] - 1 <= horizon <= below[0]
+        assert positions == flow.positions
+        horizons.append(horizon)
+    assert figures(answer.sentence)[1:] == pytest.approx(horizons, abs=0.51)
     assert horizons == sorted(horizons)
 
 
-def test_scene_transformer_matches_plain_loop(store):
+def test_scene_transformer_matches_records(store):
     answer = BY_ID["transformer"].measured_answer(store)
-    text = default_text(store.load("rnn")).text[:2000]
-    bits = {}
+    check_sentence(answer)
+    kinds, saved, counts = {}, {}, {}
     for name in ("rnn", "minigpt"):
-        _, logits = read(name, text)
-        log_probs = torch.log_softmax(torch.from_numpy(logits), dim=1)
-        ids = torch.tensor(load(CHECKPOINTS / name).vocab.encode(text))
-        bits[name] = -log_probs[torch.arange(len(ids)), ids].numpy() / np.log(2)
-    assert f"needs {bits['rnn'].mean():.2f} bits a character, MiniGPT {bits['minigpt'].mean():.2f}" in answer.words
-    saved = bits["rnn"] - bits["minigpt"]
-    named = dict(re.findall(r"(most|least) at “([^”]+)”", answer.words))
-    whole = {"newline": [c == "\n" for c in text], "space": [c == " " for c in text]}
-    for kind in set(whole) & set(named.values()):
-        inside = np.array(whole[kind])
-        assert f"“{kind}” ({signed(saved[inside].mean(), 2)} bits each, {inside.sum()} of them)" in answer.words
-    assert set(named) == {"most", "least"}
-    for name in ("rnn", "minigpt"):
-        loss = load(CHECKPOINTS / name).info.metrics["val_stream_nats"]
-        assert f"{loss:.3f}" in answer.words
-    assert answer.shown["tick"] == ["rnn", "minigpt"]
+        table = load(CHECKPOINTS / name).info.analyses.sections["bits"].tables["kinds"]
+        kinds[name] = np.array(table["kind"])
+        counts[name], saved[name] = np.array(table["characters"]), np.array(table["bits"])
+    delta = counts["rnn"] * (saved["rnn"] - saved["minigpt"])
+    assert figures(answer.number) == [round(delta.sum() / counts["rnn"].sum(), 2)]
+    for kind, value, _, characters in answer.bars:
+        inside = kinds["rnn"] == kind
+        assert characters == counts["rnn"][inside].sum()
+        assert value == pytest.approx(delta[inside].sum() / characters, abs=1e-9)
+    values = [value for _, value, _, _ in answer.bars]
+    assert values == sorted(values, reverse=True) and values[0] > 0 > values[-1]
+    assert f"most at “{answer.bars[0][0]}”, but loses {-values[-1]:.2f} at “{answer.bars[-1][0]}”" in answer.sentence
 
 
 def test_scene_without_its_checkpoint_says_so(tmp_path):
@@ -177,16 +193,17 @@ def test_scene_without_its_checkpoint_says_so(tmp_path):
         notice = scene.link(store).notice()
         assert (notice is None) == (scene.sets["model"] == "gru")
         assert notice is None or scene.sets["model"] in notice["text"]
-    assert "there is no checkpoint 'rnn'" in BY_ID["transformer"].measured_answer(store).words
+    assert "there is no checkpoint 'rnn'" in BY_ID["transformer"].measured_answer(store).sentence
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "minigpt"])
 def test_every_trained_model_answers_on_any_network(trained, name):
     with selected_checkpoints(trained, [name]) as root:
-        assert all(scene.measured_answer(Store(root)).words for scene in SCENES)
+        assert all(scene.measured_answer(Store(root)).sentence for scene in SCENES)
 
 
 def test_scene_without_speaker_says_so(store):
-    short = Scene("short", "", "?", "", BY_ID["speaker"].answer, {"model": "rnn", "prompt": "a", "characters": "1"})
-    assert "take another seed" in short.measured_answer(store).words
+    sets = {"model": "rnn", "prompt": "a", "characters": "1"}
+    short = replace(BY_ID["speaker"], id="short", sets=sets)
+    assert "take another seed" in short.measured_answer(store).sentence
     assert isinstance(short.link(store), ShareLink)

@@ -41,7 +41,7 @@ def build_demo(store: Store) -> gr.Blocks:
             link = await run_sync(open_link, store, dict(request.query_params))
         except ValueError:
             return describe_models(store, None), gr.skip()
-        return describe_models(store, link.loaded, link), initial_value(store, link)
+        return describe_models(store, link.loaded, link), initial_value(link)
 
     async def refresh(event: gr.EventData) -> str:
         notice = await run_sync(store.rescan)
@@ -56,9 +56,9 @@ def build_demo(store: Store) -> gr.Blocks:
         api.build(store)  # first, so that Gradio gives its endpoints the names of its functions
         text_calls.build(store)
         gr.HTML(read("components/header.html"), apply_default_css=False, elem_classes="cr-header")
+        lecture = view("lecture/lecture", "cr-lecture-view")
         with gr.Row(elem_classes="cr-page"):
             with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
-                lecture = view("lecture/lecture", "cr-lecture-view")
                 controls = view("sidebar/sidebar", "cr-left")
             with (
                 gr.Column(elem_classes="cr-main", scale=1, min_width=0),

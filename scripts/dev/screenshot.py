@@ -36,7 +36,7 @@ LOOKS = {
     "light": (TEXT, WIDE, "light"),
     "dark": (TEXT, WIDE, "dark"),
     "phone": (TEXT, PHONE, "light"),
-    "lecture": ("?lecture=1&scene=1", WIDE, "light"),
+    "lecture": ("?lecture=1&tab=write", WIDE, "light"),
 }
 
 TALL = ViewportSize(width=1440, height=1500)
@@ -119,8 +119,6 @@ def every_tab(browser: Browser, address: str, out: Path) -> None:
     """Save every tab in every look, full page."""
     for look, (_, size, _) in LOOKS.items():
         with opened(browser, address, look) as page:
-            if look == "lecture":
-                page.keyboard.press("r")
             for tab in names(page):
                 open_tab(page, tab)
                 whole(page, size)

@@ -1,10 +1,11 @@
 """Lectures: scenes, keys, hidden controls, colors and sizes."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
 
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.lecture.trained_model_answers import Answer
@@ -12,12 +13,25 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import ShareLink
 from scripts.dev.visit_tabs import rest
 from tests.ui.conftest import open_page
-from tests.ui.page_actions import columns, set_more, text
+from tests.ui.page_actions import set_more
 
-SETTINGS_AFTER_REVEAL = {  # scenes whose answers are tested in tests/test_intervention_answers.py
-    "knob": "charrnn.recurrentScale === 1.4",
-    "gating": "charrnn.appliedClamps.map((clamp) => Object.values(clamp).join()).join(' ') === 'z,,0 r,,1'",
-}
+SIZES = (ViewportSize(width=1280, height=720), ViewportSize(width=1024, height=768))
+# The buttons and all of the picture are in sight, and nothing else of the page is.
+FITS = """() => {
+    const find = (selector) => [...document.querySelectorAll(selector)];
+    const isInside = (element) => {
+        const { top, bottom, height } = element.getBoundingClientRect();
+        return height > 0 && top >= 0 && bottom <= innerHeight + 1;
+    };
+    const isShown = (element) => element.checkVisibility({ visibilityProperty: true });
+    const isOnStage = ({ dataset }) => dataset.onStage === "around";
+    const isPart = (element) => element.closest("[data-on-stage=picture]") || isOnStage(element);
+    const pictures = find("[data-on-stage=picture]:not(.cr-scene)");
+    const content = find(".cr-scene :is(.cr-scene-texts, .cr-scene-bars, .cr-choices, .cr-scenes)").filter(isShown);
+    return find(".cr-main *").filter(isShown).every(isPart) && [...pictures, ...content].length > 0
+        && [...find(".cr-scene-back, .cr-scene-on"), ...content].every(isInside)
+        && pictures.every((picture) => isShown(picture) && isInside(picture));
+}"""
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +53,12 @@ def contrast(page: Page, ink: str, paper: str = "paper") -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def expect_scene(page: Page, number: int, link: ShareLink) -> None:
+def expect_question(page: Page, number: int, link: ShareLink) -> None:
     """Expect the question of a scene and the page as its link sets it."""
     scene = SCENES[number - 1]
-    expect(page.locator(".cr-scene h2")).to_have_text(scene.title)
-    expect(page.locator(".cr-scene-place")).to_have_text(f"scene {number} of {len(SCENES)}")
-    expect(page.locator(".cr-question")).to_have_text(scene.question)
-    expect(page.get_by_role("tab", name=link.query.tab)).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".cr-scene h2")).to_have_text(scene.question)
+    expect(page.locator(".cr-scene-place")).to_contain_text(f"Scene {number} of {len(SCENES)}")
+    expect(page.locator(".cr-guess")).to_have_text(scene.guess)
     page.wait_for_function("(model) => charrnn.checkpoint.name === model", arg=link.query.model)
     settings = page.evaluate("charrnn.settings")
     assert {name: settings[name] for name in ("temperature", "top_k", "top_p", "min_p", "speed")} == {
@@ -54,75 +67,111 @@ def expect_scene(page: Page, number: int, link: ShareLink) -> None:
     assert page.locator("#cr-seed").input_value() == str(link.query.seed)
     assert page.locator("#cr-characters").input_value() == str(link.query.characters)
     expect(page.locator(".cr-answer")).to_be_hidden()
+    expect(page.locator(".cr-scene-details")).to_be_hidden()
+    assert f"scene={number}" in page.url
     if link.query.tick:
         page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(link.query.tick)}'")
 
 
 def expect_answer(page: Page, answer: Answer) -> None:
-    """Expect the words of an answer, and the page as it sets it."""
-    expect(page.locator(".cr-answer")).to_have_text(answer.words)
-    expect(page.get_by_role("button", name="Reveal")).to_be_hidden()
+    """Expect an answer, and the page as it sets it."""
+    expect(page.locator(".cr-answer")).to_have_text(answer.sentence)
+    expect(page.locator(".cr-answer strong")).to_have_text(answer.number)
     if "unit" in answer.shown:
         expect(page.locator(".cr-color-key b")).to_have_text(f"unit {answer.shown['unit']}")
         assert page.evaluate("charrnn.live.cursor") == answer.shown["position"]
-        h = columns(page)[:, answer.shown["unit"]]
-        span = page.locator(".cr-line span").nth(int(np.abs(h).argmax()))
-        assert span.evaluate("e => e.style.background") != ""
     if "tick" in answer.shown:
         page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(answer.shown['tick'])}'")
-        expect(page.locator(".cr-chips:visible input:checked")).to_have_count(len(answer.shown["tick"]))
-    for name, unit, value in answer.shown.get("clamp", ()):
-        words = f"{name} of {'every unit' if unit is None else f'unit {unit}'} = {value:g}".replace("-", "−")
-        expect(page.locator("#cr-clamp .cr-writer h3").last).to_contain_text(words)
     figures = page.locator(".cr-scene-texts figure")
     expect(figures).to_have_count(len(answer.texts))
     for i, (title, written, divergence) in enumerate(answer.texts):
         assert figures.nth(i).locator("figcaption").text_content() == title
         assert figures.nth(i).locator("div").text_content() == written
         assert figures.nth(i).locator("b").text_content() == written[divergence:]
-    if answer.texts:
-        assert text(page) == answer.texts[1][1]  # the middle one is the text of the page
+    expect(page.locator(".cr-scene-bars tbody tr")).to_have_count(len(answer.bars))
 
 
-def walk_scenes(page: Page, store: Store, numbers: range) -> None:
-    """Reveal each scene by keys, from the first one, which is shown."""
-    for number in numbers:
-        scene = SCENES[number - 1]
+def expect_variation(page: Page, answer: Answer) -> None:
+    """Expect the buttons of a variation, with the first one in force."""
+    buttons = page.locator(".cr-scene-ways button")
+    expect(buttons).to_have_text([way["title"] for way in answer.ways])
+    if not answer.ways:
+        return
+    expect(buttons.first).to_have_attribute("aria-pressed", "true")
+    way = answer.ways[0]
+    if "temperature" in way:
+        page.wait_for_function(f"charrnn.settings.temperature === {way['temperature']}")
+        assert page.evaluate("charrnn.live.cursor") == way["position"]
+    if "knob" in way:
+        page.wait_for_function(f"charrnn.recurrentScale === {way['knob']}")
+    if "clamp" in way:
+        expected = [{"name": name, "unit": unit, "value": value} for name, unit, value in way["clamp"]]
+        page.wait_for_function("(clamps) => JSON.stringify(charrnn.appliedClamps) === clamps", arg=compact(expected))
+
+
+def compact(value: object) -> str:
+    """JSON as in JavaScript."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def expect_fits(page: Page) -> None:
+    for size in SIZES:
+        page.set_viewport_size(size)
+        page.wait_for_function(FITS)
+
+
+def test_scenes_fit_the_stage_beat_by_beat(context: BrowserContext, app: str, store: Store):
+    page = open_page(context, app + "?lecture=1", SIZES[-1])
+    expect(page.locator(".cr-scenes button")).to_have_text([scene.question for scene in SCENES])
+    expect(page.locator(".cr-scene h2")).to_contain_text("9 scenes, about 20 minutes")
+    expect_fits(page)
+    for number, scene in enumerate(SCENES, 1):
+        page.keyboard.press("PageDown")
         link = scene.link(store)
-        expect_scene(page, number, link)
-        if scene.id in SETTINGS_AFTER_REVEAL:
-            page.keyboard.press("r")
-            expect(page.locator(".cr-answer")).to_contain_text("bits a character")
-            page.wait_for_function(SETTINGS_AFTER_REVEAL[scene.id])
-        else:
-            answer = scene.measured_answer(store)
-            assert answer.words[:30] not in page.content()
-            if "unit" in answer.shown:  # a new text releases the cursor
-                page.wait_for_function(
-                    "([sha256, n]) => charrnn.live.record.model.sha256 === sha256 && charrnn.state === 'finished'"
-                    "&& charrnn.live.drawn > n && charrnn.live.drawn === charrnn.live.received",
-                    arg=[link.loaded.info.sha256, link.query.characters],
-                )
-            page.keyboard.press("r")
-            expect_answer(page, answer)
-        if number < numbers[-1]:
-            page.keyboard.press("PageDown")
-
-
-def test_scenes_of_bundled_models(context: BrowserContext, app: str, store: Store):
-    """Reveal the scenes that need trained units; leave the last by button and key."""
-    walk_scenes(open_page(context, app + "?lecture=1&scene=1"), store, range(1, 4))
-    page = open_page(context, app + "?lecture=1&scene=8")
-    walk_scenes(page, store, range(8, len(SCENES) + 1))
-    page.get_by_role("button", name="Δ bits").click()
-    page.wait_for_function("Math.abs(document.querySelector('#cr-delta').getBoundingClientRect().top) < 200")
-    expect(page.get_by_role("button", name="Next")).to_be_disabled()
-    page.get_by_role("button", name="Previous").click()
-    expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-2].title)
-    expect(page.locator(".cr-answer")).to_be_hidden()
+        expect_question(page, number, link)
+        expect_fits(page)
+        answer = scene.measured_answer(store)
+        assert answer.sentence not in page.content()
+        if "unit" in answer.shown:  # a new text releases the cursor
+            page.wait_for_function(
+                "([sha256, n]) => charrnn.live.record.model.sha256 === sha256 && charrnn.state === 'finished'"
+                "&& charrnn.live.drawn > n && charrnn.live.drawn === charrnn.live.received",
+                arg=[link.loaded.info.sha256, link.query.characters],
+            )
+        page.keyboard.press("PageDown")
+        expect_answer(page, answer)
+        expect_fits(page)
+        page.keyboard.press("PageDown")
+        expect(page.locator(".cr-answer")).to_have_text(scene.variation)
+        expect_variation(page, answer)
+        expect_fits(page)
+    expect(page.locator(".cr-scene-on")).to_be_disabled()
     page.keyboard.press("PageUp")
-    expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-3].title)
-    page.wait_for_function(f"charrnn.live.record.model.name === '{SCENES[-3].sets['model']}'")
+    expect_answer(page, answer)
+    page.keyboard.press("PageUp")
+    expect_question(page, len(SCENES), link)
+    page.keyboard.press("PageUp")
+    expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-2].question)
+
+
+def test_reload_stays_at_the_scene_and_a_tab_key_leaves_the_stage(context: BrowserContext, trained_app: str):
+    page = open_page(context, trained_app + "?lecture=1")
+    page.locator(".cr-scenes button").nth(3).click()
+    place = page.locator(".cr-scene-place")
+    expect(place).to_contain_text("Scene 4")
+    page.reload()
+    expect(place).to_contain_text("Scene 4")
+    expect(page.get_by_role("heading", name="Char-RNN Lab")).to_be_hidden()
+    page.keyboard.press("5")
+    expect(page.get_by_role("heading", name="Char-RNN Lab")).to_be_visible()
+    expect(page.get_by_role("tab", name="Under the hood")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("button", name="Whole lab")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Whole lab").click()
+    expect(page.get_by_role("heading", name="Char-RNN Lab")).to_be_hidden()
+    expect(page.locator("#cr-flow .cr-plot")).to_be_visible()
+    page.get_by_role("button", name="All scenes").click()
+    expect(page.locator(".cr-scenes button")).to_have_count(len(SCENES))
+    assert "scene" not in page.url
 
 
 def test_answer_before_its_text_still_sets_the_cursor(context: BrowserContext, app: str, store: Store):
@@ -136,25 +185,23 @@ def test_answer_before_its_text_still_sets_the_cursor(context: BrowserContext, a
         }""",
         f"{app}charrnn/session/page_session.js",
     )
-    page.keyboard.press("PageDown")
-    expect(page.locator(".cr-scene h2")).to_have_text(SCENES[1].title)
+    page.keyboard.press("r")
+    expect(page.locator(".cr-answer strong")).to_be_visible()
+    for _ in range(2):
+        page.keyboard.press("PageDown")
+    expect(page.locator(".cr-scene h2")).to_have_text(SCENES[1].question)
     answer = SCENES[1].measured_answer(store)
     page.keyboard.press("r")
-    expect(page.locator(".cr-answer")).to_have_text(answer.words)
+    expect(page.locator(".cr-answer")).to_have_text(answer.sentence)
     page.evaluate("release()")
     expect(page.locator(".cr-color-key b")).to_have_text(f"unit {answer.shown['unit']}")
     assert page.evaluate("charrnn.live.cursor") == answer.shown["position"]
 
 
-def test_scenes_of_small_models(context: BrowserContext, trained_app: str, trained: Path):
-    """Walk the scenes whose analyses are slow: gradient, knob, clipping, gating."""
-    walk_scenes(open_page(context, trained_app + "?lecture=1&scene=4"), Store(trained), range(4, 8))
-
-
 @pytest.mark.smoke
 def test_lecture_is_large_light_and_high_contrast(context: BrowserContext, app: str):
     small = open_page(context, app).locator(".cr-line span").first.bounding_box()
-    page = open_page(context, app + "?lecture=1", scheme="dark")
+    page = open_page(context, app + "?lecture=1&tab=write", scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.evaluate("document.body.classList.contains('dark')")
     for ink, least in (
@@ -173,8 +220,6 @@ def test_lecture_is_large_light_and_high_contrast(context: BrowserContext, app: 
     for tab in ("Write", "Gradients", "Neurons", "Compare", "Under the hood"):
         expect(page.get_by_role("tab", name=tab)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
-    expect(page.locator(".cr-scene-place")).to_have_text(f"{len(SCENES)} scenes")
-    expect(page.locator(".cr-scene-body")).to_be_hidden()
 
     page.locator(".cr-values").scroll_into_view_if_needed()
     box = page.locator(".cr-canvas").bounding_box()  # the words are of the cell below the pointer

@@ -229,6 +229,7 @@ def test_link_carries_read_text_and_its_continuation(context: BrowserContext, ap
 
 def test_link_carries_rows_selection_and_lecture(context: BrowserContext, app: str):
     page = open_page(context, app + "?lecture=1&scene=2&hide=min_p,speed&temperature=0.9&tick=gru,lstm")
+    page.get_by_role("button", name="Whole lab").click()
     open_options(page)
     page.locator(".cr-first-row").fill("13")
     page.locator(".cr-last-row").fill("40")
@@ -240,7 +241,8 @@ def test_link_carries_rows_selection_and_lecture(context: BrowserContext, app: s
     other.wait_for_function("charrnn.live.map.range")
     assert other.evaluate("charrnn.live.map.rows") == page.evaluate("charrnn.live.map.rows")
     assert len(other.evaluate("charrnn.live.map.rows")) == 28 and text(other) == text(page)
-    expect(other.locator(".cr-scene-place")).to_contain_text("scene 2 of")
+    expect(other.locator(".cr-scene-place")).to_contain_text("Scene 2 of")
     assert other.evaluate("charrnn.selectedModels") == ["gru", "lstm"]
+    other.get_by_role("button", name="Whole lab").click()
     expect(other.locator("#cr-speed")).to_be_hidden()
     assert copied(other, "link") == link

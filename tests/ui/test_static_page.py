@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from charrnn.checkpoint import Checkpoint, load
 from charrnn.sampling import SamplingSettings
 from charrnn.site import Site, single_file
+from charrnn.ui.lecture.scenes import SCENES
 from tests.ui import any_browser as actions
 from tests.ui.any_browser import BRANCH, CHARACTERS, PROMPT, SEED, Run, Visit, until
 from tests.ui.conftest import PATIENCE_MS, PHONE, WIDE, overflow
@@ -279,12 +280,13 @@ def test_scenes_of_a_lecture_are_revealed(chromium: BrowserContext, editions: di
         with opened(chromium, editions[edition] + "?lecture=1") as lab:
             actions.wait_for_text(lab.run)
             for number in (1, 2):
-                lab.page.locator(".cr-text").focus()
                 lab.page.keyboard.press("PageDown")
-                expect(lab.page.locator(".cr-scene-place")).to_contain_text(str(number))
-                lab.page.locator(".cr-reveal").click()
-                expect(lab.page.locator(".cr-scene .cr-answer")).not_to_be_empty()
+                expect(lab.page.locator(".cr-scene-place")).to_contain_text(f"Scene {number}")
+                for label in ("Reveal", "Try it"):
+                    lab.page.get_by_role("button", name=label).click()
+                expect(lab.page.locator(".cr-answer")).to_have_text(SCENES[number - 1].variation)
                 until(lab.run, actions.IS_IDLE)
+            assert "scene=2" in lab.page.url
 
 
 def test_axe_finds_nothing_serious_in_the_folder(chromium: BrowserContext, editions: dict[str, str]):

@@ -16,12 +16,12 @@
 // recurrent-scale    | –                          | apply_link                                        | page.recurrentScale
 // unit-selected      | element of the sender or – | unit_selection                                    | page.selectedUnit
 // unit-text          | –                          | leaderboard                                       | page.unitText
-// cursor-moved       | number of characters       | keyboard, saliency, unit, source_trace            | move the cursor of Write
+// cursor-moved       | number of characters       | keyboard, lecture, saliency, unit, source_trace   | move the cursor of Write
 // cursor-reset       | –                          | keyboard                                          | release the cursor
 // unit-moved         | −1 or 1                    | keyboard                                          | move the cursor by rows
 // color-cursor-row   | –                          | keyboard                                          | color the text by the row
 // color-by-unit      | {unit, position} or null   | lecture                                           | color the text by a unit
-// scene-moved        | −1 or 1                    | keyboard                                          | step through the lecture
+// scene-moved        | −1 or 1                    | keyboard                                          | next or previous beat of the lecture
 // scene-revealed     | –                          | keyboard                                          | show the scene's answer
 // show-shortcuts     | –                          | keyboard                                          | open the list of keys
 

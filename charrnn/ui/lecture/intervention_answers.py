@@ -8,160 +8,177 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.clamps import Clamp
-from charrnn.gradient_flow import scale_recurrent
+from charrnn.gradient_flow import spectra
 from charrnn.neurons import all_activations
 from charrnn.paths import STUDY
-from charrnn.probes import ContextAblation, LineReset, ablate_context, line_reset
-from charrnn.surprisal import TraceDecoder
+from charrnn.surprisal import Difference
+from charrnn.ui.components.table.surprisal_table import signed_with_margin
 from charrnn.ui.gradients.recurrent_scale import scaled_gradients
-from charrnn.ui.lecture.trained_model_answers import Answer, common_length, require_activation, sample
-from charrnn.ui.neurons.exercises import MAX_REMAINING, MIN_CARRIED
-from charrnn.ui.server.analyses import FAR_BACK, read_bits, text_for
+from charrnn.ui.lecture.trained_model_answers import (
+    MAX_READ_CHARS,
+    Answer,
+    common_length,
+    mean_of,
+    percent,
+    require_activation,
+    sample,
+    saved_best_unit,
+    with_resamples,
+)
+from charrnn.ui.server.analyses import read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.share_link import ShareLink
+from charrnn.ui.server.source_text import SourceText
 
-SCALES = (0.7, 1.4)
-MAX_READ_CHARS = 2000  # of the default text
+SCALED = 1.4  # of the variation
 SAMPLE_CHARS = 2000  # for a mean over lines
 AS_VANILLA = (Clamp("z", None, 0.0), Clamp("r", None, 1.0))  # makes a GRU h' = tanh(W_ih x + W_hh h + b)
 
 
-def mean_bits(decoder: TraceDecoder, ids: Sequence[int]) -> float:
-    """Return the mean surprisal in bits per character."""
-    return float(read_bits(decoder, ids).mean())
-
-
-def _held_out(store: Store, loaded: LoadedModel) -> tuple[str, list[int], str]:
-    """Return the beginning of the default text, its ids and its origin."""
+def _held_out(store: Store, loaded: LoadedModel) -> tuple[SourceText, list[int]]:
+    """Return the beginning of the default text, and its ids."""
     source = text_for(store, loaded).first(MAX_READ_CHARS)
-    return source.text, loaded.vocab.encode(source.text), source.origin
+    return source, loaded.vocab.encode(source.text)
 
 
-def scaled_weights(store: Store, link: ShareLink) -> Answer:
-    """Measure W_hh × 0.7 and × 1.4: eigenvalues, gradient, bits and text."""
+def saturation(store: Store, link: ShareLink) -> Answer:
+    """Measure what tanh passes on of the gradient, beside the eigenvalues of W_hh."""
     loaded = link.loaded
-    _, ids, _ = _held_out(store, loaded)
-    parts, texts, positions = [], {}, 0
-    for g in (1.0, *SCALES):
-        model, flow = scale_recurrent(loaded.checkpoint.model, g), scaled_gradients(store, loaded, g)
-        positions = flow.positions
-        radius = float(np.abs(np.linalg.eigvals(model.cell.W_hh.weight.detach().double().numpy())).max())
-        left = f"{flow.geometric_mean[FAR_BACK]:.0e}".replace("-", "−")
-        decoder = model.decoder()
-        parts.append(
-            f"× {g:g}: largest |eigenvalue| {radius:.2f}, {left} of the gradient left {FAR_BACK} characters back "
-            f"(geometric mean), {mean_bits(decoder, ids):.2f} bits a character"
-        )
-        texts[g] = sample(link, decoder=decoder)[0]
-    shown = [(f"W_hh × {g:g}", texts[g], common_length(texts[1.0], texts[g])) for g in (SCALES[0], 1.0, SCALES[1])]
-    ways = tuple({"title": f"Turn to × {g:g}", "part": "#cr-knob", "knob": g} for g in SCALES)
-    gradients_on, bits_on = f"{positions} positions of {text_for(store, loaded)}", f"its first {len(ids):,} characters"
-    words = f"{'. '.join(parts)} (gradients at {gradients_on}, bits on {bits_on})."
-    return Answer(words, tuple(shown), {"knob": SCALES[1], "ways": ways})
+    if loaded.info.cell != "rnn":
+        raise ValueError(f"{loaded.title} is no vanilla network, whose h is a tanh: this scene needs one")
+    source, ids = _held_out(store, loaded)
+    h = all_activations(loaded.decoder, ids, "h").astype(np.float64)  # (T, H)
+    passed = (1 - h**2).mean(axis=1)  # (T,)
+    eigenvalues = np.abs(spectra(loaded.checkpoint.model)[0].eigenvalues)
+    at_one, scaled = (scaled_gradients(store, loaded, g) for g in (1.0, SCALED))
+    share = percent(passed.mean())
+    mean = with_resamples(mean_of(passed), len(ids), lambda mean: percent(mean, 1))
+    return Answer(
+        f"Most units are saturated: on average tanh passes on only {share} of the gradient.",
+        share,
+        f"A step back multiplies the gradient by W_hh and by 1 − h². The mean of 1 − h² over {h.shape[1]} units is "
+        f"{mean}, over {len(ids):,} characters of {source.origin}. "
+        f"{(eigenvalues > 1).sum()} of {len(eigenvalues)} eigenvalues lie outside the circle, the largest at "
+        f"{eigenvalues.max():.2f}. At × 1 the gradient {at_one.describe_halving()}, at × {SCALED:g} it "
+        f"{scaled.describe_halving()} ({at_one.positions} positions of that text). In brackets 95 % intervals.",
+        shown={"knob": 1},
+        ways=tuple({"title": f"W_hh × {g:g}", "knob": g} for g in (SCALED, 0.7, 1)),
+    )
 
 
 def gating(store: Store, link: ShareLink) -> Answer:
-    """Clamp the gates of a GRU to make it vanilla; measure loss and context."""
+    """Clamp the gates of a GRU to make it vanilla; measure the loss."""
     loaded = link.loaded
     require_activation(loaded, "z")
-    vanilla = store.load("rnn")
-    text, ids, origin = _held_out(store, loaded)
-    rows = [
-        (f"{loaded.title} as it is", loaded.decoder, ids),
-        ("its gates held at z = 0, r = 1", loaded.decoder.clamped(AS_VANILLA), ids),
-        (f"{vanilla.title}, which learnt without gates", vanilla.decoder, vanilla.vocab.encode(text)),
-    ]
-    bits = [mean_bits(decoder, of) for _, decoder, of in rows]
-    contexts = [ablate_context(decoder, of) for _, decoder, of in rows]
-    parts = [
-        f"{name}: {cost:.2f} bits a character, looks back {_context_length(context)}"
-        for (name, *_), cost, context in zip(rows, bits, contexts, strict=True)
-    ]
+    source, ids = _held_out(store, loaded)
+    decoders = loaded.decoder, loaded.decoder.clamped(AS_VANILLA)
+    gated, ungated = (read_bits(decoder, ids) for decoder in decoders)
     guessing = math.log2(len(loaded.vocab))
-    verdict = (
-        f"Of {guessing:.2f} bits that guessing costs, its weights without its gates save {guessing - bits[1]:.2f}."
+
+    def kept(counts: np.ndarray) -> np.ndarray:
+        return (counts @ (guessing - ungated)) / (counts @ (guessing - gated))
+
+    share = float(kept(np.ones((1, len(ids))))[0])
+    number = f"{ungated.mean():.2f} bits"
+    texts = sample(link)[0], sample(link, clamps=AS_VANILLA)[0]
+    vanilla, added = store.load("rnn"), ""
+    if vanilla.info.cell == "rnn":
+        bits = read_bits(vanilla.decoder, vanilla.vocab.encode(source.text)).mean()
+        added = f" {vanilla.title}, trained without gates, needs {bits:.2f}."
+    return Answer(
+        f"{'Nothing' if share <= 0 else percent(share)} is left: without its gates it needs {number} per character, "
+        f"where guessing costs {guessing:.2f}.",
+        number,
+        f"{loaded.title} needs {gated.mean():.2f} bits per character, with z = 0 and r = 1 for every unit "
+        f"{ungated.mean():.2f}, and guessing among {len(loaded.vocab)} characters costs {guessing:.2f}. Left of what "
+        f"it saves: {with_resamples(kept, len(ids), lambda part: percent(part, 1))}, over {len(ids):,} characters of "
+        f"{source.origin}; in brackets the 95 % interval.{added}",
+        (("with its gates", texts[0], len(texts[0])), ("z = 0, r = 1", texts[1], common_length(*texts))),
+        ways=(
+            {"title": "z = 0.5", "clamp": [("z", None, 0.5)]},
+            {"title": "z = 0, r = 1", "clamp": [(clamp.name, clamp.unit, clamp.value) for clamp in AS_VANILLA]},
+        ),
     )
-    if (contexts[1].characters or contexts[1].n[-1] + 1) > (contexts[0].characters or 0):
-        verdict += " And what is long gone moves it more than before: that is chaos, not memory."
-    words = f"{'; '.join(parts)} (on {len(ids):,} characters of {origin}). {verdict}"
-    return Answer(words, shown={"clamp": [(clamp.name, clamp.unit, clamp.value) for clamp in AS_VANILLA]})
-
-
-def _context_length(found: ContextAblation) -> str:
-    n = found.characters
-    return f"more than {found.n[-1]} characters" if n is None else f"{n} character{'' if n == 1 else 's'}"
 
 
 def clamp(store: Store, link: ShareLink) -> Answer:
-    """Clamp the line-counting unit at its 5 % and 95 % quantiles."""
+    """Clamp the unit that counts along the line at its values near both ends of lines."""
     loaded = link.loaded
     require_activation(loaded, "c")
-    text, ids, origin = _held_out(store, loaded)
-    c = all_activations(loaded.decoder, ids, "c").astype(np.float64)  # (T, H)
-    unit, found = line_counter(text, c)
-    clamps = [Clamp("c", unit, round(float(np.quantile(c[:, unit], share)), 2)) for share in (0.05, 0.95)]
-    low, high = (f"{clamp.value:g}".replace("-", "−") for clamp in clamps)
-    decoders = [loaded.decoder.clamped(clamps[:1]), loaded.decoder, loaded.decoder.clamped(clamps[1:])]
-    samples = [sample(link, n=SAMPLE_CHARS, clamps=some)[0] for some in (clamps[:1], (), clamps[1:])]
-    lengths = [f"{line_length(long):.0f} characters a line" for long in samples]
-    bits = [mean_bits(decoder, ids) for decoder in decoders]
-    words = (
-        f"Unit {unit} of c carries {found.carried:.2f} of itself over 5 characters of a line and keeps "
-        f"{found.remaining_share:.3f} of its spread over ⏎. "
-        f"Held at {low}: {lengths[0]}, {bits[0] - bits[1]:+.3f} bits a character; as it is: {lengths[1]}; "
-        f"held at {high}: {lengths[2]}, {bits[2] - bits[1]:+.3f} bits a character (lines over {SAMPLE_CHARS:,} "
-        f"characters written with the same dice, bits and the unit's 5 % and 95 % on {len(ids):,} characters of "
-        f"{origin}). One number of 256, and lines hang on it."
+    best = saved_best_unit(loaded, "c", "position in line")
+    source, ids = _held_out(store, loaded)
+    c = all_activations(loaded.decoder, ids, "c")[:, best.unit].astype(np.float64)  # (T,)
+    values = [round(float(np.quantile(c, share)), 2) for share in (0.05, 0.95)]
+    start, end = (Clamp("c", best.unit, value) for value in values[:: best.direction])
+    free = read_bits(loaded.decoder, ids)
+    titles = f"frozen at its line-start value, {_value(start)}", "as it is", f"at its line-end value, {_value(end)}"
+    shown, details, lengths, own = [], [], [], sample(link)[0]
+    for title, clamps in zip(titles, ([start], [], [end]), strict=True):
+        long = sample(link, n=SAMPLE_CHARS, clamps=clamps)[0]
+        lines = np.array(line_lengths(long))
+        lengths.append(f"{lines.mean():.0f}")
+        text = long[: len(long) - SAMPLE_CHARS + link.query.characters]
+        shown.append((title, text, common_length(own, text)))
+        words = f"{title.capitalize()}: {lengths[-1]} characters a line over {len(lines)} lines"
+        if len(lines) > 1:
+            words += f" (standard error {lines.std(ddof=1) / math.sqrt(len(lines)):.1f})"
+        if clamps:
+            held = Difference(source.text, read_bits(loaded.decoder.clamped(clamps), ids), free).whole()
+            words += f", {signed_with_margin(held)} bits per character"
+        details.append(words)
+    return Answer(
+        f"Frozen at its line-start value, lines of {lengths[1]} characters become {lengths[0]} long; at its line-end "
+        f"value, {lengths[2]}.",
+        lengths[0],
+        f"Unit {best.unit} of c of {loaded.title}: R² {best.held_out_text} for the position in the line, on held-out "
+        f"text. {'. '.join(details)}. Lines are those of {SAMPLE_CHARS:,} characters written with the same random "
+        f"numbers; bits, and the values at both ends (5 % and 95 % of the unit's), are over {len(ids):,} characters of "
+        f"{source.origin}. In brackets after R² and after ± 95 % intervals.",
+        tuple(shown),
+        ways=tuple(
+            {"title": f"Freeze it at {_value(held)}", "clamp": [("c", best.unit, held.value)]} for held in (end, start)
+        ),
     )
-    titles = (f"c of unit {unit} = {low}", "as it is", f"c of unit {unit} = {high}")
-    texts = [long[: len(long) - SAMPLE_CHARS + link.query.characters] for long in samples]
-    shown = [(title, text, common_length(texts[1], text)) for title, text in zip(titles, texts, strict=True)]
-    ways = tuple(
-        {"title": f"Hold it at {value}", "part": "#cr-clamp", "clamp": [("c", unit, clamp.value)]}
-        for value, clamp in zip((low, high), clamps, strict=True)
-    )
-    return Answer(words, tuple(shown), {"clamp": ways[1]["clamp"], "ways": ways})
 
 
-def line_counter(text: str, c: np.ndarray) -> tuple[int, LineReset]:
-    """Find the unit that best counts along lines: c (T, H). Raises ValueError."""
-    found = [line_reset(text, c[:, unit]) for unit in range(c.shape[1])]
-    best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].remaining_share)
-    if found[best].remaining_share > MAX_REMAINING or found[best].carried < MIN_CARRIED:
-        raise ValueError("this model has no unit that counts along a line and resets at its end: choose another")
-    return best, found[best]
+def _value(held: Clamp) -> str:
+    return f"{held.value:g}".replace("-", "−")
 
 
-def line_length(text: str) -> float:
-    """Return the mean length of the lines that are no speaker's name."""
-    lines = [line for line in text.split("\n") if line and not line.endswith(":")]
-    return float(np.mean([len(line) for line in lines])) if lines else float(len(text))
+def line_lengths(text: str) -> list[int]:
+    """Return the lengths of the lines that are no speaker's name; of the whole text if there is none."""
+    return [len(line) for line in text.split("\n") if line and not line.endswith(":")] or [len(text)]
 
 
 def clipping(store: Store, link: ShareLink, study: Path = STUDY) -> Answer:
-    """Compare the study's runs with and without clipping."""
+    """Compare the study's runs with and without clipping at the highest learning rate."""
     try:
         rows = json.loads(study.read_text(encoding="utf-8"))["clipping"]["rows"]
         rate = max(row["learning_rate"] for row in rows)
         off, on = (
-            next(row for row in rows if row["learning_rate"] == rate and bool(row["max_grad_norm"]) == clips)
+            [row for row in rows if row["learning_rate"] == rate and bool(row["max_grad_norm"]) == clips]
             for clips in (False, True)
         )
-        losses = [
-            f"val {row['val_stream_nats']:.4f} nats, largest norm {row['largest_grad_norm']:.2f}" for row in (off, on)
-        ]
-        steps, share, limit = off["steps"], on["share_to_clip"], on["max_grad_norm"]
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        limit, steps, usual = on[0]["max_grad_norm"], on[0]["steps"], min(row["learning_rate"] for row in rows)
+        diverged = [any(row["diverged_at"] is not None for row in runs) for runs in (off, on)]
+        norms, losses = (
+            [[row[name] for row in runs] for runs in (off, on)] for name in ("largest_grad_norm", "val_stream_nats")
+        )
+        peak, ends = max(map(max, norms)), [f"{min(run):.4f} to {max(run):.4f}" for run in losses]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         raise ValueError("no study of clipping found: run python scripts/study.py clipping") from None
-    is_same = off["val_stream_nats"] == on["val_stream_nats"]
-    verdict = (
-        f"Nothing: the norm reached {limit:g} in {share:.0%} of the steps, so both runs are the same to the last "
-        "digit. Nothing exploded here: clipping is a belt for the day when something does."
-        if is_same
-        else f"The norm reached {limit:g} in {share:.0%} of the steps, and from there on the runs are two."
-    )
+    which = {(False, False): "Neither", (True, False): "The unclipped one", (True, True): "Both"}
+    moral = " Clipping is a seat belt: useless until the day you need it." if peak < limit else ""
+    number = f"{peak:.1f}"
     return Answer(
-        f"Not clipped: {losses[0]}; clipped at {limit:g}: {losses[1]} (learning rate {rate:g}, {steps:,} steps, one "
-        f"seed). {verdict}",
-        shown={"ways": ({"title": "The norms of both runs", "part": "#cr-clipping"},)},
+        f"{which.get((diverged[0], diverged[1]), 'The clipped one')}: the gradient norm peaked at {number}, clipping "
+        f"starts at {limit:g}.{moral}",
+        number,
+        f"Learning rate {rate:g}, {rate / usual:g} times the usual, {steps:,} steps, {len(off)} seeds of each. "
+        f"Validation loss in nats: not clipped {ends[0]}, clipped at {limit:g} {ends[1]}. Largest norm of each run: "
+        f"not clipped {_norms(norms[0])}; clipped {_norms(norms[1])}.",
     )
+
+
+def _norms(norms: Sequence[float]) -> str:
+    return ", ".join(f"{norm:.2f}" for norm in norms)

@@ -1,85 +1,163 @@
-// The panel of a lecture: the question of a scene, then its measured answer, shown with its settings of the page.
+// A lecture: a list of scenes, and the stage on which each of them asks, answers and is varied.
 
-import { create } from "../components/create_element.js";
+import { create, setText } from "../components/create_element.js";
 import { splitAround } from "../components/code_points.js";
-import { navigate } from "../components/navigate.js";
+import { openTab } from "../components/navigate.js";
 import { fill, page } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
 import { applySettings } from "../sidebar/apply_link.js";
+import { createStage } from "./stage.js";
+
+const [QUESTION, ANSWER, VARIATION] = [0, 1, 2]; // the beats of a scene
+const NEXT = ["Reveal", "Try it", "Next scene"];
 
 /** Set up the panel; returns a function that takes the server's scenes and answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const style = create("style"); // hides controls
   document.head.append(style);
-  const texts = create("div", "cr-scene-texts"); // above the part of the page that the scene is about
+  const show = createStage($(".cr-scene"));
   let isLecture = false;
-  let current = 0; // number of the scene, from 1; 0 before the first
-  let last = 0;
+  let scenes = []; // {question, minutes}
+  let scene = { at: 0 };
+  let beat = QUESTION;
+  let isWhole = false; // the whole lab is shown
 
-  function show(scene) {
-    current = scene.at;
-    page.scene = isLecture ? current : 0;
-    last = scene.titles.length;
+  const picture = () => scene.pictures?.[beat] ?? null;
+
+  /** Show the panel and the picture of the current beat. */
+  function draw() {
+    const { at, answer } = scene;
+    const { sentence = "", number, details = "", texts = [], bars = [], ways = [] } = answer ?? {};
+    const hasFocus = $(".cr-scene").contains(document.activeElement);
+    page.scene = isLecture ? at : 0;
     $(".cr-scene").hidden = !isLecture;
-    $(".cr-scene").classList.toggle("cr-begun", current > 0);
-    $("h2").textContent = scene.title || "Lecture";
-    $(".cr-scene-place").textContent = current ? `scene ${current} of ${last}` : `${last} scenes`;
-    $(".cr-question").textContent = scene.question || "";
-    $(".cr-look").textContent = scene.look ? "Look at: " + lowered(scene.look) : "";
-    $(".cr-scene-back").disabled = current < 2;
-    $(".cr-scene-on").disabled = current >= last;
-    $(".cr-answer").textContent = scene.answer?.words || "";
-    $(".cr-scene-ways").replaceChildren(...(scene.answer?.shown.ways || []).map(actionButton));
-    texts.replaceChildren(...(scene.answer?.texts || []).map(figure));
-    const part = document.querySelector(scene.part || ".cr-live") || document.querySelector(".cr-live");
-    if (texts.childElementCount) part.before(texts);
-    else texts.remove();
-    $(".cr-reveal").hidden = !current || !!scene.answer;
-    $(".cr-reveal").disabled = false;
+    const minutes = scenes.reduce((sum, each) => sum + each.minutes, 0);
+    setText($(".cr-scene-place"), at ? `Scene ${at} of ${scenes.length} · ${scenes[at - 1].minutes} min` : "Lecture");
+    setText($("h2"), at ? scene.question : `${scenes.length} scenes, about ${minutes} minutes. PageDown starts.`);
+    setText($(".cr-guess"), at && beat === QUESTION ? scene.guess : "");
+    $(".cr-answer").replaceChildren(...[[], emphasized(sentence, number), [scene.variation]][beat]);
+    $(".cr-scene-details").hidden = beat !== ANSWER || !details;
+    setText($(".cr-scene-details p"), details);
+    $(".cr-scene-ways").replaceChildren(...(beat === VARIATION ? ways.map(wayButton) : []));
+    $(".cr-scenes").replaceChildren(...(at ? [] : scenes.map(sceneItem)));
+    $(".cr-choices").replaceChildren(...(beat === QUESTION ? scene.choices ?? [] : []).map((choice) => create("li", {}, choice)));
+    $(".cr-scene-texts").replaceChildren(...(beat === ANSWER ? texts.map(figure) : []));
+    $(".cr-scene-bars").hidden = beat !== ANSWER || !bars.length;
+    $(".cr-scene-bars tbody").replaceChildren(...barRows(bars));
+    $(".cr-scene-back").disabled = !at;
+    $(".cr-scene-list").hidden = !at;
+    $(".cr-scene-lab").setAttribute("aria-pressed", isWhole);
+    $(".cr-scene-on").disabled = beat === VARIATION && at >= scenes.length;
+    setText($(".cr-scene-on span"), at ? NEXT[beat] : "Start");
+    const { activeElement } = document;
+    if (hasFocus && (activeElement === document.body || !activeElement.checkVisibility())) $(".cr-scene-on").focus();
+    if (!isLecture) return;
+    if (picture()) openTab(picture().tab);
+    show(isWhole ? null : (picture()?.selector ?? ""));
+    window.scrollTo({ top: 0 });
   }
 
-  function step(by) {
-    const target = current + by;
-    if (!isLecture || target < 1 || target > last) return;
+  /** Open a scene at its question; 0 is the list. */
+  function open(target) {
     page.emit("color-by-unit", null);
-    apply({ clamp: null });
+    applySettings({ clamp: null });
     page.requestedScene = target;
-    send("scene", { scene: target });
+    isWhole = false;
+    const kept = parameters().filter(isOfLecture);
+    history.replaceState(history.state, "", "?" + new URLSearchParams(target ? [...kept, ["scene", target]] : kept));
+    if (target) return send("scene", { scene: target });
+    [scene, beat] = [{ at: 0 }, QUESTION];
+    return draw();
   }
 
   function reveal() {
-    const button = $(".cr-reveal");
-    if (!isLecture || button.hidden || button.disabled) return;
-    button.disabled = true;
+    if (!isLecture || !scene.at || beat !== QUESTION || scene.isAsked) return;
+    scene.isAsked = true;
     $(".cr-answer").textContent = "Measuring …";
-    send("reveal", { scene: current });
+    send("reveal", { scene: scene.at });
   }
 
-  $(".cr-scene-back").addEventListener("click", () => step(-1));
-  $(".cr-scene-on").addEventListener("click", () => step(1));
-  $(".cr-reveal").addEventListener("click", reveal);
-  page.on("scene-moved", step);
+  /** Show another beat of a revealed scene. */
+  function go(to) {
+    [beat, isWhole] = [to, false];
+    apply(beat === VARIATION ? scene.answer.ways[0] ?? {} : scene.answer.shown);
+    draw();
+  }
+
+  /** Move by one beat, 1 or −1. */
+  function move(by) {
+    if (!isLecture) return undefined;
+    if (by < 0) return beat === VARIATION ? go(ANSWER) : scene.at && open(beat === ANSWER ? scene.at : scene.at - 1);
+    if (!scene.at) return open(1);
+    if (beat === QUESTION) return reveal();
+    return beat === ANSWER ? go(VARIATION) : scene.at < scenes.length && open(scene.at + 1);
+  }
+
+  /** Create a button that applies settings of the variation; the first is applied. */
+  function wayButton({ title, ...settings }, i) {
+    const onclick = ({ currentTarget }) => {
+      for (const button of $(".cr-scene-ways").children) button.setAttribute("aria-pressed", button === currentTarget);
+      apply(settings);
+    };
+    return create("button", { type: "button", ariaPressed: String(i === 0), onclick }, title);
+  }
+
+  function sceneItem({ question, minutes }, i) {
+    const button = create("button", { type: "button", onclick: () => open(i + 1) }, question);
+    return create("li", {}, button, create("span", {}, `${minutes} min`));
+  }
+
+  $(".cr-scene-back").addEventListener("click", () => move(-1));
+  $(".cr-scene-on").addEventListener("click", () => move(1));
+  $(".cr-scene-list").addEventListener("click", () => open(0));
+  $(".cr-scene-lab").addEventListener("click", () => {
+    isWhole = !isWhole;
+    draw();
+  });
+  // Another tab, by its key, belongs to the whole lab.
+  document.addEventListener("click", ({ target }) => {
+    const title = target.closest("[role=tab]")?.textContent.trim();
+    const own = (picture() ? [picture()] : (scene.pictures ?? [])).map((each) => each?.tab);
+    if (!title || !document.body.classList.contains("cr-staged") || own.includes(title)) return;
+    isWhole = true;
+    show(null);
+    $(".cr-scene-lab").setAttribute("aria-pressed", true);
+  });
+  page.on("scene-moved", move);
   page.on("scene-revealed", reveal);
 
   return (value) => {
-    const scene = JSON.parse(value);
-    if (scene.lecture !== undefined) {
-      isLecture = scene.lecture;
-      style.textContent = scene.hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
-    }
-    if (scene.answer ? scene.at !== current : page.requestedScene && scene.at !== page.requestedScene) return; // the lecture has moved on
-    const isNew = scene.at !== current;
-    show(scene);
-    if (scene.answer) apply(scene.answer.shown);
-    if (scene.part) navigate({ part: scene.answer && texts.isConnected ? ".cr-scene-texts" : scene.part });
-    else if (isNew && scene.at) window.scrollTo({ top: 0 });
+    const { lecture, hide, scenes: list, ...sent } = JSON.parse(value);
+    if (lecture !== undefined) {
+      [isLecture, scenes] = [lecture, list];
+      isWhole = !sent.at && !parameters().every(isOfLecture); // a link to a tab or a text
+      style.textContent = hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
+    } else if (sent.answer && !sent.at) {
+      scene.isAsked = false;
+      return setText($(".cr-answer"), sent.answer.sentence); // why there is none
+    } else if (sent.at !== page.requestedScene && !(sent.answer && sent.at === scene.at)) return undefined; // the lecture has moved on
+    if (sent.answer && (sent.at !== scene.at || beat !== QUESTION)) return undefined;
+    [scene, beat] = [sent, sent.answer ? ANSWER : QUESTION];
+    if (sent.answer) apply(sent.answer.shown);
+    return draw();
   };
 }
 
-/** Apply the settings of an answer to the page. */
-function apply({ unit, position, ...settings }) {
+const parameters = () => [...new URLSearchParams(location.search)];
+
+/** Check if a parameter of the address is no setting of the page. */
+const isOfLecture = ([name]) => name === "lecture" || name === "hide" || name.startsWith("__");
+
+/** Apply settings of a scene to the page. */
+function apply({ unit, position, temperature, ...settings }) {
   if (unit !== undefined) whenShown(position, session.text.run, () => page.emit("color-by-unit", { unit, position }));
+  else if (position !== undefined) page.emit("cursor-moved", position - page.live.cursor);
+  if (temperature !== undefined) {
+    const slider = document.querySelector("#cr-temperature");
+    slider.value = temperature;
+    slider.dispatchEvent(new Event("input"));
+  }
   applySettings(settings);
 }
 
@@ -91,21 +169,28 @@ function whenShown(position, run, act) {
   else requestAnimationFrame(() => whenShown(position, run, act));
 }
 
-/** Create a button that applies settings and scrolls to a part of the page. */
-function actionButton({ title, part, ...settings }) {
-  const onclick = () => {
-    apply(settings);
-    navigate({ part });
-  };
-  return create("button", { type: "button", onclick }, title);
+/** Split a sentence around its number, which is shown large. */
+function emphasized(sentence, number) {
+  const at = number ? sentence.indexOf(number) : -1;
+  if (at < 0) return [sentence];
+  return [sentence.slice(0, at), create("strong", {}, number), sentence.slice(at + number.length)];
 }
 
 /** Create the figure of a text, marked from its first difference on. */
 export function figure([title, text, divergence]) {
-  const box = create("div", { tabIndex: 0, role: "group", ariaLabel: title, dir: "auto" }); // focusable, since it scrolls
+  const box = create("div", { tabIndex: 0, role: "group", ariaLabel: title, dir: "auto", translate: false }); // focusable, since it scrolls
   const [before, ...rest] = splitAround(text, divergence);
   fill(box, before).append(fill(create("b"), rest.join("")));
   return create("figure", {}, create("figcaption", {}, title), box);
 }
 
-const lowered = (sentence) => sentence[0].toLowerCase() + sentence.slice(1);
+/** Create the rows of signed values: name, bar, value with its margin, number of characters. */
+function barRows(bars) {
+  const most = Math.max(...bars.map(([, value]) => Math.abs(value)));
+  const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+  return bars.map(([name, value, margin, characters]) => {
+    const bar = create("i", { className: value < 0 ? "cr-loss" : "", style: `--share: ${Math.abs(value) / most}` });
+    const number = signed(value) + (margin === null ? "" : ` ± ${margin.toFixed(2)}`);
+    return create("tr", {}, create("th", { scope: "row" }, name), create("td", {}, bar), create("td", {}, number), create("td", {}, characters.toLocaleString("en")));
+  });
+}

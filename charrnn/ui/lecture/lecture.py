@@ -28,11 +28,16 @@ def open_link(store: Store, sent: Mapping[str, str]) -> ShareLink:
     return parse_link(store, {**SCENES[number - 1].sets, **sent}, len(SCENES))
 
 
-def initial_value(store: Store, link: ShareLink) -> str:
-    """Return the value of the view when the page opens."""
+def initial_value(link: ShareLink) -> str:
+    """Return the value of the view when the page opens: a scene, or 0, and the list of scenes."""
     hidden = [HIDEABLE[name] for name in link.query.hide or ()]
     lecture = bool(link.query.lecture)
-    return _encode(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden)
+    return _encode(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden, scenes=list_of_scenes())
+
+
+def list_of_scenes() -> list[dict[str, Any]]:
+    """Return the question and the planned minutes of each scene."""
+    return [{"question": scene.question, "minutes": scene.minutes} for scene in SCENES]
 
 
 def scene_messages(store: Store) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -62,8 +67,11 @@ def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
         except ValueError as error:
             return _encode(0, Answer(f"{error}."), count=sent)
 
+    def failed() -> str:
+        return _encode(0, Answer("The server could not answer: try again, or reload the page."))
+
     lecture.scene(scene, None, [lecture, controls], **QUIET)
-    lecture.reveal(reveal, None, lecture, **ANALYSIS)
+    lecture.reveal(reveal, None, lecture, **ANALYSIS).failure(failed, None, lecture, **QUIET)
 
 
 def _number(data: Any) -> int:
@@ -71,11 +79,12 @@ def _number(data: Any) -> int:
 
 
 def _encode(number: int, answer: Answer | None = None, **more: Any) -> str:
-    """Encode a scene, with its answer if revealed."""
-    scene = SCENES[number - 1] if number else None
-    shown: dict[str, Any] = {"at": number, "titles": [other.title for other in SCENES], **more}
-    if scene is not None:
-        shown |= {"title": scene.title, "question": scene.question, "look": scene.look, "part": scene.part}
+    """Encode a scene, with its answer if revealed; 0 for none."""
+    shown: dict[str, Any] = {"at": number, **more}
+    if number:
+        scene = SCENES[number - 1]
+        shown |= {name: getattr(scene, name) for name in ("question", "minutes", "guess", "choices", "variation")}
+        shown["pictures"] = scene.shown_pictures()
     if answer is not None:
         shown["answer"] = asdict(answer)
     return json.dumps(shown, ensure_ascii=False).replace("<", "\\u003c")

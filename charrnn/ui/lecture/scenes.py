@@ -1,20 +1,41 @@
 """
-The scenes of a lecture: questions with measured answers.
+The scenes of a lecture: a question, its measured answer, and what to try next.
 
-To add a scene, add a record. It sets parameters of a link (`share_link.py`). Its answer is measured on the available
-checkpoints when it is revealed (`trained_model_answers.py`); no result is stored.
+To add a scene, add a record. It sets parameters of a link (`share_link.py`) and names the pictures of its three beats.
+Its answer is measured on the available checkpoints when it is revealed (`trained_model_answers.py`,
+`intervention_answers.py`), or read from the analyses saved beside them; no result is written here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from charrnn.ui.lecture import intervention_answers, trained_model_answers
 from charrnn.ui.lecture.trained_model_answers import Answer
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.share_link import ShareLink, parse_link
+from charrnn.ui.server.share_link import TABS, ShareLink, parse_link
 
 SHORT_TEXT = {"temperature": "0.8", "seed": "7", "characters": "240", "prompt": "ROMEO:\n"}
+
+
+class Picture(NamedTuple):
+    """What the stage shows of the page: a tab, and a selector of elements in it."""
+
+    tab: str
+    selector: str
+
+
+# Every part of a tab that a scene shows. On the stage nothing else of the page is visible.
+TEXT = Picture("write", ".cr-text-title, .cr-color-key, .cr-text")
+UNITS = Picture("write", ".cr-map-title, .cr-scale, .cr-pictures")
+NEXT_CHARACTER = Picture("write", ".cr-distribution")
+GRADIENT = Picture("gradients", "#cr-flow .cr-plot")
+EIGENVALUES = Picture("gradients", "#cr-knob [data-figure=curve], #cr-knob [data-figure=cloud]")
+SCALED_TEXT = Picture("gradients", "#cr-knob [data-figure=curve], #cr-knob .cr-writers")
+GRADIENT_NORMS = Picture("gradients", "#cr-clipping .cr-plot")
+CLAMPED_TEXT = Picture("neurons", "#cr-clamp .cr-clamps, #cr-clamp .cr-writers")
+SURPRISAL = Picture("compare", "#cr-delta .cr-delta")
 
 
 @dataclass(frozen=True)
@@ -22,17 +43,21 @@ class Scene:
     """
     A question of a lecture.
 
-    sets: parameters of a link. look: what to look at before the answer. part: part of the tab to scroll to. answer:
-    computes the answer shown after "Reveal". reads: files that `answer` takes, so that their content keys the cache.
+    minutes: planned. guess: what the audience predicts before the answer; choices: to vote on. sets: parameters of a
+    link. variation: what to try after the answer. pictures: of the question, the answer and the variation; None if the
+    answer brings its own or there is none. answer: computes the answer. reads: files that it takes, so that their
+    content keys the cache.
     """
 
     id: str
-    title: str
+    minutes: int
     question: str
-    look: str
+    guess: str
+    variation: str
     answer: Callable[..., Answer]
-    sets: Mapping[str, str] = field(default_factory=dict)
-    part: str = ""
+    sets: Mapping[str, str]
+    pictures: tuple[Picture | None, Picture | None, Picture | None]
+    choices: tuple[str, ...] = ()
     reads: tuple[Path, ...] = ()
 
     def link(self, store: Store) -> ShareLink:
@@ -46,6 +71,10 @@ class Scene:
         except ValueError as error:
             return Answer(f"{error}.")
 
+    def shown_pictures(self) -> list[dict[str, str] | None]:
+        """Return the pictures with the titles of their tabs."""
+        return [picture and {"tab": TABS[picture.tab], "selector": picture.selector} for picture in self.pictures]
+
 
 def _answer(scene: Scene, store: Store) -> Answer:
     return scene.answer(store, scene.link(store), *scene.reads)
@@ -54,81 +83,95 @@ def _answer(scene: Scene, store: Store) -> Answer:
 SCENES = (
     Scene(
         "temperature",
-        "What temperature does",
-        "This text was written at temperature 1. The same dice fall again, at 0.3 and at 1.6: what will be different?",
-        "The bar of the draw, while you move the temperature: the pointer stays where it is.",
+        2,
+        "Same random numbers at temperature 0.3 and 1.6. What changes?",
+        "This text is from temperature 1. Guess: more repetition, or more spelling mistakes?",
+        "Change the temperature. The random point stays where it is, the bar under it changes.",
         trained_model_answers.temperature,
         {"model": "rnn", "temperature": "1", "seed": "7", "characters": "240", "prompt": "ROMEO:\n", "tab": "write"},
+        (TEXT, None, NEXT_CHARACTER),
     ),
     Scene(
         "newline",
-        "What the state does at a line end",
-        "A line ends. Which of the 256 numbers of the hidden state know it, and does the whole state move?",
-        "The columns over ⏎ in the heatmap: does any row change its colour there, and only there?",
+        2,
+        "A line ends. Which of the network's numbers know it?",
+        "Guess: all of them, a few, or just one? Where in this text will it light up?",
+        "Other units follow other things. Each row is one unit, named after what it follows.",
         trained_model_answers.newline,
         {"model": "rnn", "temperature": "0.8", "seed": "7", "characters": "400", "tab": "write", "view": "h"},
+        (TEXT, TEXT, UNITS),
     ),
     Scene(
         "speaker",
-        "What the state does at a speaker's name",
-        "Is there a unit that is on while a speaker's name is written, or does it only see capital letters?",
-        "The names in capitals before a colon, and the capitals that begin a line.",
+        2,
+        "Does a unit know speakers' names, or only capital letters?",
+        "Names begin with a capital, but so does every line. Which letters will light up?",
+        "More units of this network: which of them change where a name begins?",
         trained_model_answers.speaker,
         {"model": "lstm", "temperature": "0.8", "seed": "2", "characters": "600", "tab": "write", "view": "h"},
+        (TEXT, TEXT, UNITS),
     ),
     Scene(
         "gradient",
-        "How far the gradient reaches",
-        "This is the vanilla network. Where will the curves of the LSTM and of MiniGPT be: higher, lower, longer?",
-        "The scale: every line of the grid is a factor. The point where a hundredth is left.",
+        2,
+        "How far back can an LSTM or a Transformer learn?",
+        "This is the vanilla RNN. Draw it in the air: where will the LSTM and MiniGPT be?",
+        "Add the GRU. Will it be nearer to the vanilla RNN or to the LSTM?",
         trained_model_answers.gradient,
         {"model": "rnn", "tab": "gradients", "tick": "rnn"},
+        (GRADIENT, GRADIENT, GRADIENT),
     ),
     Scene(
         "knob",
-        "The knob: W_hh × 0.7 and × 1.4",
-        "Nothing is changed but the size of the recurrent weights. What will the gradient do, and what the text?",
-        "The eigenvalues: which of them leave the circle? And the curve: one line is steeper, one is not.",
-        intervention_answers.scaled_weights,
+        3,
+        "Eigenvalues outside the circle should make the gradient grow. Why does it vanish?",
+        "Each dot is an eigenvalue of W_hh. What else does a step back multiply the gradient by?",
+        "Multiply W_hh by 1.4. The gradient no longer fades, and the text falls apart.",
+        intervention_answers.saturation,
         {"model": "rnn", "tab": "gradients", "knob": "1", "tick": "rnn", **SHORT_TEXT},
-        part="#cr-knob",
+        (EIGENVALUES, EIGENVALUES, SCALED_TEXT),
     ),
     Scene(
         "clipping",
-        "What happens without clipping",
-        "The same training twice, at ten times the usual learning rate: with clipping and without. Which one diverges?",
-        "The norm of the gradient before clipping, and the line at which it would be clipped.",
+        2,
+        "The same training twice at ten times the usual learning rate. Which run diverges?",
+        "Hands up:",
+        "How far is the highest line from the threshold? What would have to change to reach it?",
         intervention_answers.clipping,
         {"model": "rnn", "tab": "gradients", "tick": "rnn"},
-        part="#cr-clipping",
+        (None, GRADIENT_NORMS, GRADIENT_NORMS),
+        ("the unclipped run", "the clipped run", "both", "neither"),
         reads=(intervention_answers.STUDY,),
     ),
     Scene(
         "gating",
-        "What gating buys",
-        "With z = 0 and r = 1 a GRU is a vanilla RNN with the same weights. How much of what it knows will be left?",
-        "The bits a character, and how many characters back it looks.",
+        2,
+        "Take a GRU's gates away. How much of what it knows is left?",
+        "With z = 0 and r = 1 it is a vanilla RNN with the same weights. Guess a percentage.",
+        "Keep the reset gate and fix only the update gate z: half open.",
         intervention_answers.gating,
-        {"model": "gru", "tab": "neurons", **SHORT_TEXT},
-        part="#cr-clamp",
+        {"model": "gru", "tab": "write", **SHORT_TEXT},
+        (TEXT, None, CLAMPED_TEXT),
     ),
     Scene(
         "clamp",
-        "A unit, held",
-        "One number of the LSTM's memory counts along the line. Held where it stands at a line's beginning, what will "
-        "lines be like? And held where it stands at the end?",
-        "The line ends of both texts, and the unit while it counts.",
+        3,
+        "One number counts along the line. What if it is frozen?",
+        "Frozen at its value near the start of a line, will lines be longer or shorter? And near the end?",
+        "The network writes with and without it. Freeze it at other values.",
         intervention_answers.clamp,
-        {"model": "lstm", "tab": "neurons", **SHORT_TEXT},
-        part="#cr-clamp",
+        {"model": "lstm", "tab": "write", **SHORT_TEXT},
+        (TEXT, None, CLAMPED_TEXT),
     ),
     Scene(
         "transformer",
-        "Where the Transformer wins",
-        "MiniGPT predicts the same text better. At which characters most: line ends, first letters of words, inside?",
-        "The vanilla network's curve: where will MiniGPT's end?",
+        2,
+        "Where does MiniGPT beat the vanilla RNN, and where does it lose?",
+        "Hands up, for the most and for the least:",
+        "See it letter by letter.",
         trained_model_answers.transformer,
-        {"model": "rnn", "tab": "compare", "tick": "rnn"},
-        part="#cr-training",
+        {"model": "rnn", "tab": "compare", "tick": "rnn,minigpt"},
+        (None, None, SURPRISAL),
+        ("line ends", "spaces", "punctuation", "first letters of words", "letters inside words", "capitals in names"),
     ),
 )

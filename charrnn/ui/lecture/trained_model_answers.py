@@ -1,41 +1,54 @@
 """Answers of scenes about trained models, measured on the available checkpoints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from charrnn.bootstrap import percentile_interval, resample_counts, with_interval
 from charrnn.char_classes import SPEAKER_LINE
 from charrnn.clamps import Clamp
+from charrnn.neurons import BestUnit, all_activations, resampled_auc
 from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, Step
 from charrnn.surprisal import Difference, GroupMean
-from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, gradient_of, read_bits
+from charrnn.ui.compare.surprisal_difference import saved_groups
+from charrnn.ui.components.table.surprisal_table import signed_with_margin
+from charrnn.ui.neurons.unit_scores import saved_boards
+from charrnn.ui.server.analyses import MAX_LAG, gradient_of, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.share_link import ShareLink
 
 COLD, HOT = 0.3, 1.6
 TICKED = ("rnn", "lstm", "minigpt")
-DELTA = {"title": "Character by character: Δ bits", "part": "#cr-delta"}  # a part of the tab Compare
-MAX_READ_CHARS = 2000  # of the comparison of two models: a second or two
+MAX_READ_CHARS = 2000  # of the default text: a second or two
+NAMES_FROM = 0.75  # share from which a unit tracks names rather than capitals
 MIN_KIND_CHARS = 20  # for the mean of a kind of character
+BLOCK_CHARS = 50  # consecutive characters that a bootstrap draws together
+DRAW_BLOCK = 10  # the same of sampled characters, whose draws are independent
+Way = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Answer:
     """
-    The answer of a scene: text, samples and settings of the page.
+    The answer of a scene: a sentence with a number, how it was measured, and what it shows.
 
-    texts: (title, prompt and text, position of the first difference from the text on the page); shown: `unit` that
-    colors the text, `position` of the cursor, models to `tick`, recurrent scale (`knob`), clamps (`clamp`), and `ways`:
-    buttons with a title, a part to scroll to, and a knob or a clamp to set.
+    sentence: at most 25 words; number: the part of it that is shown large. texts: (title, prompt and text, position of
+    the first difference from the text on the page). bars: (name, value, margin of its 95 % interval, characters).
+    shown: `unit` that colors the text, `position` of the cursor, models to `tick`, recurrent scale (`knob`). ways:
+    buttons of the variation, the first one pressed: a title, and what it sets, as in `shown`, `temperature` or `clamp`.
     """
 
-    words: str
+    sentence: str
+    number: str = ""
+    details: str = ""
     texts: tuple[tuple[str, str, int], ...] = ()
+    bars: tuple[tuple[str, float, float | None, int], ...] = ()
     shown: Mapping[str, Any] = field(default_factory=dict)
+    ways: tuple[Way, ...] = ()
 
 
 def sample(
@@ -61,20 +74,52 @@ def common_length(a: str, b: str) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Format a share."""
+    return f"{100 * share:.{digits}f}\u00a0%".replace("-", "−")
+
+
+def with_resamples(
+    estimate: Callable[[np.ndarray], np.ndarray],
+    characters: int,
+    shown: Callable[[float], str],
+    block: int = BLOCK_CHARS,
+) -> str:
+    """
+    Format an estimate along a text with its 95 % interval, by bootstrap over blocks of characters.
+
+    estimate: of the counts of the characters (R, T), per resample (R,).
+    """
+    counts = resample_counts(characters, block)
+    interval = None if counts is None else percentile_interval(estimate(counts))
+    return with_interval(shown(float(estimate(np.ones((1, characters)))[0])), interval, shown)
+
+
+def mean_of(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the estimate of the mean of values (T,), for `with_resamples`."""
+    return lambda counts: counts @ values / counts.sum(axis=1)
+
+
 def temperature(store: Store, link: ShareLink) -> Answer:
     """Sample at three temperatures with the same draws; compare choices and entropy."""
     own = link.query.temperature
-    texts, parts = {}, []
+    texts, shares, parts = {}, {}, []
     for t in (COLD, own, HOT):
         texts[t], steps = sample(link, SamplingSettings(t))
-        share = np.mean([step.id == step.distribution.order[0] for step in steps])
-        parts.append(f"at {t:g} the likeliest character {share:.0%} of the time ({entropy_bits(steps):.2f} bits)")
-    words = (
-        f"Of the same {link.query.characters} dice the network took {'; '.join(parts)}. In brackets the mean entropy "
-        "of what it drew from: a low temperature squeezes the bar the dice fall on, a high one spreads it."
+        likeliest = np.array([float(step.id == step.distribution.order[0]) for step in steps])
+        shares[t] = percent(likeliest.mean())
+        measured = with_resamples(mean_of(likeliest), len(likeliest), percent, DRAW_BLOCK)
+        parts.append(f"temperature {t:g}: {measured}, mean entropy {entropy_bits(steps):.2f} bits")
+    at = len(texts[own]) - len(steps) - 1  # the end of the prompt
+    shown = tuple((f"temperature {t:g}", texts[t], common_length(texts[own], texts[t])) for t in (COLD, own, HOT))
+    return Answer(
+        f"At {COLD} it takes the likeliest character {shares[COLD]} of the time, at {HOT} only {shares[HOT]}.",
+        shares[COLD],
+        f"Share of the likeliest character, of {len(steps)} written by {link.loaded.title} with the same random "
+        f"numbers: {'; '.join(parts)}. In brackets 95 % intervals.",
+        shown,
+        ways=tuple({"title": f"{t:g}", "temperature": t, "position": at} for t in (COLD, own, HOT)),
     )
-    shown = [(f"T = {t:g}", texts[t], common_length(texts[own], texts[t])) for t in (COLD, own, HOT)]
-    return Answer(words, tuple(shown))
 
 
 def entropy_bits(steps: list[Step]) -> float:
@@ -83,12 +128,22 @@ def entropy_bits(steps: list[Step]) -> float:
     return float(np.mean([-(p[p > 0] * np.log2(p[p > 0])).sum() for p in probs]))
 
 
-def text_and_states(link: ShareLink) -> tuple[str, np.ndarray]:
-    """Sample the text of a link -> the text and its hidden states (T, H)."""
-    loaded = link.loaded
-    require_activation(loaded, "h")
-    text, _ = sample(link)
-    return text, loaded.decoder.read(loaded.vocab.encode(text)).activations["h"].astype(float)
+def saved_best_unit(loaded: LoadedModel, view: str, concept: str) -> BestUnit:
+    """Return the unit of a view that was found for a concept on held-out text. Raises ValueError."""
+    board = saved_boards(loaded).get(view)
+    best = next((best for best in board.best if best.concept == concept and best.found), None) if board else None
+    if best is None:
+        raise ValueError(f"{loaded.title} has no known unit of {view} for “{concept}”: run python scripts/analyse.py")
+    return best
+
+
+def describe_unit(best: BestUnit, loaded: LoadedModel) -> str:
+    """Describe the held-out score of a unit."""
+    return (
+        f"Unit {best.unit} of {loaded.title}, concept “{best.concept}”: area under the ROC curve {best.held_out_text} "
+        f"on held-out text, which is the probability that the unit separates such a character from another one. Of "
+        f"untrained units 99 in 100 are below {best.percentile:.3f}. In brackets 95 % intervals."
+    )
 
 
 def require_activation(loaded: LoadedModel, name: str) -> None:
@@ -100,34 +155,55 @@ def require_activation(loaded: LoadedModel, name: str) -> None:
 
 
 def newline(store: Store, link: ShareLink) -> Answer:
-    """Find the unit that separates line ends, and the change of the state there."""
-    text, h = text_and_states(link)
-    inside = np.array([character == "\n" for character in text])
-    unit, at_ends, elsewhere = separating_unit(h, inside)
-    change = np.abs(np.diff(h, axis=0)).mean(axis=1)  # (T-1,)
-    end_change, other_change = float(change[inside[1:]].mean()), float(change[~inside[1:]].mean())
-    compared = "more" if end_change > other_change else "less"
-    words = (
-        f"Unit {unit} tells it best: at the {inside.sum()} line ends its h is {signed(at_ends, 2)} on average, at the "
-        f"other {(~inside).sum()} characters {signed(elsewhere, 2)}. It colours the text now. The state as a whole "
-        f"moves {compared} than elsewhere: |Δh| is {end_change:.2f} a unit at a line end, {other_change:.2f} otherwise."
+    """Name the unit that separates line ends, and show it on the scene's text."""
+    best = saved_best_unit(link.loaded, "h", "newline")
+    share = percent(best.held_out, 1)
+    text, _ = sample(link)
+    level = "higher" if best.direction > 0 else "lower"
+    return Answer(
+        f"Unit {best.unit}: it is {level} at a line end than at another character {share} of the time.",
+        share,
+        describe_unit(best, link.loaded),
+        shown={"unit": best.unit, "position": last_position([character == "\n" for character in text])},
     )
-    return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
 
 
 def speaker(store: Store, link: ShareLink) -> Answer:
-    """Find the unit that separates speakers' names; compare other capitals."""
-    text, h = text_and_states(link)
-    inside, capitals = in_names(text)
-    unit, in_name, elsewhere = separating_unit(h, inside)
-    at_capitals = float(h[capitals, unit].mean()) if capitals.any() else elsewhere
-    nearer = "the names themselves" if abs(at_capitals - elsewhere) < abs(at_capitals - in_name) else "capitals as such"
-    words = (
-        f"Unit {unit} tells the {inside.sum()} characters of names best: h is {signed(in_name, 2)} there on average, "
-        f"{signed(elsewhere, 2)} at all others, {signed(at_capitals, 2)} at the {capitals.sum()} capitals elsewhere: "
-        f"nearer to a unit for {nearer}. It colours the text now."
+    """Name the unit that separates speakers' names, and compare it at other capitals."""
+    loaded = link.loaded
+    best = saved_best_unit(loaded, "h", "speaker name")
+    text, _ = sample(link)
+    source = text_for(store, loaded).first(MAX_READ_CHARS)
+    h = all_activations(loaded.decoder, loaded.vocab.encode(source.text), "h")[:, best.unit].astype(float)  # (T,)
+    names, capitals = in_names(source.text)
+    if not names.any() or not capitals.any():
+        raise ValueError("the text has no names or no other capitals: choose another network")
+    compared = names | capitals
+
+    def separated(counts: np.ndarray) -> np.ndarray:
+        return resampled_auc(best.direction * h[compared], names[compared], counts[:, compared])
+
+    share = float(separated(np.ones((1, len(h))))[0])
+    with_ends = with_resamples(separated, len(h), lambda part: percent(part, 1))
+    level, number = "higher" if best.direction > 0 else "lower", percent(share, 1)
+    tracked = "names, not capitals" if share > NAMES_FROM else "capitals, not names"
+    return Answer(
+        f"Unit {best.unit} tracks {tracked}: it is {level} in a name than at another capital {number} of the time.",
+        number,
+        f"Mean of h at the {names.sum()} characters of names {signed(h[names].mean(), 2)}, at {capitals.sum()} other "
+        f"capitals {signed(h[capitals].mean(), 2)}, elsewhere {signed(h[~compared].mean(), 2)}; in a name {level} "
+        f"{with_ends} of the time, over {len(h):,} characters of {source.origin}. "
+        f"{describe_unit(best, loaded)}",
+        shown={"unit": best.unit, "position": last_position(in_names(text)[0])},
     )
-    return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
+
+
+def last_position(inside: Sequence[bool] | np.ndarray) -> int:
+    """Return the position of the last marked character. Raises ValueError if there is none."""
+    marked = np.flatnonzero(np.asarray(inside))
+    if not len(marked):
+        raise ValueError("this text has no such character: take another seed")
+    return int(marked[-1])
 
 
 def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -135,60 +211,65 @@ def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
     inside = np.zeros(len(text), dtype=bool)
     for line in SPEAKER_LINE.finditer(text):
         inside[slice(*line.span())] = True
-    capitals = np.array([character.isupper() for character in text]) & ~inside
+    capitals = np.array([character.isupper() for character in text], dtype=bool) & ~inside
     return inside, capitals
 
 
-def separating_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
-    """Find the unit whose means inside and outside differ most: h (T, H), inside (T,).
-
-    Returns the unit and both means. Raises ValueError if either side is empty.
-    """
-    if not inside.any() or inside.all():
-        raise ValueError("this text has no characters to compare: take another seed")
-    means, others = h[inside].mean(axis=0), h[~inside].mean(axis=0)
-    unit = int(np.abs(means - others).argmax())
-    return unit, float(means[unit]), float(others[unit])
-
-
 def gradient(store: Store, link: ShareLink) -> Answer:
-    """Return half-life, horizon and remaining gradient of three architectures."""
-    parts, measured_on = [], []
+    """Return the 1 % horizons of three architectures, with their half-lives."""
+    parts, horizons, details = [], [], []
     names = [info.name for info in store.checkpoints() if info.name in TICKED] or [link.loaded.info.name]
-    for name in names:
+    for name in sorted(names, key=lambda name: TICKED.index(name) if name in TICKED else 0):
         loaded = store.load(name)
         flow, source = gradient_of(store, loaded)
-        half = "never" if flow.half_life_chars is None else f"after {flow.describe_half_life()} characters"
-        horizon = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.describe_horizon()}"
-        left = f"{flow.median[FAR_BACK]:.0e} is left {FAR_BACK} back"
-        parts.append(f"{loaded.title}: half is gone {half}, 99 % {horizon}, {left}")
-        measured_on.append(f"{loaded.title} at {flow.positions:,} positions of {source}")
-    words = f"{'. '.join(parts)}. In brackets 95 % intervals. Measured: {'; '.join(measured_on)}."
-    return Answer(words, shown={"tick": names})
+        horizon = f"over {MAX_LAG}" if flow.horizon_chars is None else f"{flow.horizon_chars:.0f}"
+        horizons.append(horizon)
+        parts.append(f"{horizon}{'' if parts else ' characters'} in {TITLES.get(name, loaded.title)}")
+        half = "never halves" if flow.half_life_chars is None else f"halves after {flow.describe_half_life()}"
+        exact = f"over {MAX_LAG}" if flow.horizon_chars is None else flow.describe_horizon()
+        details.append(f"{loaded.title}: {half}, 1 % is left after {exact} ({flow.positions:,} positions of {source})")
+    return Answer(
+        f"99 % of the signal is gone after {', '.join(parts[:-1])}{' and ' if parts[1:] else ''}{parts[-1]}.",
+        horizons[0],
+        f"Characters back until the median gradient of a loss, relative to the character itself, has fallen so far. "
+        f"{'; '.join(details)}. In brackets 95 % intervals.",
+        shown={"tick": names},
+        ways=({"title": "Add the GRU", "tick": [*names, "gru"]},),
+    )
+
+
+TITLES = {"rnn": "the vanilla RNN", "lstm": "the LSTM"}
 
 
 def transformer(store: Store, link: ShareLink) -> Answer:
-    """Measure the bits MiniGPT saves on a text, most and least by class."""
+    """Compare two networks on held-out text: gains and losses by kind of character."""
     a, b = store.load("rnn"), store.load("minigpt")
-    source = default_text(a)
-    text = b.vocab.drop_unknown(source.text)[0][:MAX_READ_CHARS]
-    both = Difference(text, *(read_bits(loaded.decoder, loaded.vocab.encode(text)) for loaded in (a, b)))
-    whole = both.whole()
-    kinds = sorted(
-        (kind for kind in both.by_kind() if kind.characters >= MIN_KIND_CHARS), key=lambda kind: kind.delta_bits
+    if groups := saved_groups((a, b)):
+        measured_on = f"all {groups[0].characters:,} held-out characters"
+    else:
+        source = text_for(store, a).first(MAX_READ_CHARS)
+        text = b.vocab.drop_unknown(source.text)[0]
+        both = Difference(text, *(read_bits(loaded.decoder, loaded.vocab.encode(text)) for loaded in (a, b)))
+        groups, measured_on = [both.whole(), *both.by_kind()], f"{len(text):,} characters of {source.origin}"
+    whole, *kinds = groups
+    kinds = sorted((kind for kind in kinds if kind.characters >= MIN_KIND_CHARS), key=lambda kind: -kind.delta_bits)
+    saved = f"{abs(whole.delta_bits):.2f} bits"
+    return Answer(
+        f"{b.title} {'saves' if whole.delta_bits > 0 else 'loses'} {saved} per character{_gains(kinds)}.",
+        saved,
+        f"{a.title} needs {whole.a_bits:.3f} bits per character, {b.title} {whole.b_bits:.3f}, a difference of "
+        f"{signed_with_margin(whole)} on {measured_on}; ± is half the 95 % interval. Bars: the same by kind of "
+        f"character, right of 0 where {b.title} predicts better.",
+        bars=tuple((kind.name, kind.delta_bits, kind.margin_bits, kind.characters) for kind in kinds),
+        shown={"tick": [a.info.name, b.info.name]},
     )
-    words = (
-        f"{a.title} needs {whole.a_bits:.2f} bits a character, {b.title} {whole.b_bits:.2f}, on {whole.characters:,} "
-        f"characters of {source.origin}. {_gain('It gains most', kinds[-1])}; {_gain('least', kinds[0])}. "
-        f"In the figure: their validation losses, {_loss(a)} and {_loss(b)} nats at the end."
-    )
-    return Answer(words, shown={"tick": [a.info.name, b.info.name], "ways": (DELTA,)})
 
 
-def _gain(verb: str, kind: GroupMean) -> str:
-    return f"{verb} at “{kind.name}” ({signed(kind.delta_bits, 2)} bits each, {kind.characters} of them)"
-
-
-def _loss(loaded: LoadedModel) -> str:
-    loss = loaded.info.metrics.get("val_stream_nats")
-    return "unknown" if loss is None else f"{loss:.3f}"
+def _gains(kinds: Sequence[GroupMean]) -> str:
+    """Name the largest gain, and the largest loss that differs from 0."""
+    if not kinds:
+        return ""
+    most, least = kinds[0], kinds[-1]
+    is_loss = least.delta_bits + (least.margin_bits or 0) < 0
+    loss = f", but loses {abs(least.delta_bits):.2f} at “{least.name}”" if is_loss else ", and loses at no kind"
+    return f", most at “{most.name}”{loss}"

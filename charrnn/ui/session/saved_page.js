@@ -26,10 +26,10 @@ export function savePage(element) {
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && save());
 }
 
-/** Return the saved state if the page has been reloaded, else null. */
+/** Return the saved state if the page has been reloaded, else null. A scene of a lecture opens as its link says. */
 export function savedPage() {
   const [navigation] = performance.getEntriesByType("navigation");
-  if (navigation?.type === "navigate") return null;
+  if (navigation?.type === "navigate" || new URLSearchParams(location.search).has("scene")) return null;
   try {
     const saved = JSON.parse(sessionStorage.getItem(KEY));
     return saved?.href === location.href ? saved : null;

@@ -10,7 +10,7 @@ export class Lecture {
 
   /** Show the page as its link says. */
   open({ link, loaded, hidden, lecture, scene, notice }) {
-    this.deliver("lecture/lecture", { ...this.#scene(scene), lecture, hide: hidden });
+    this.deliver("lecture/lecture", { ...this.#scene(scene), lecture, hide: hidden, scenes: this.site.scenes });
     this.#showModels({ link, loaded, notice });
   }
 
@@ -28,7 +28,7 @@ export class Lecture {
   }
 
   #scene(number) {
-    return number ? this.site.scenes[number - 1] : { at: 0, titles: this.site.scenes[0].titles };
+    return number ? this.site.scenes[number - 1] : { at: 0 };
   }
 
   #showModels({ loaded, ...more }) {

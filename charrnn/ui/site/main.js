@@ -40,5 +40,5 @@ const mountIn = (root) => root.querySelectorAll("[data-module]").forEach(mountVi
 
 document.addEventListener("submit", (event) => event.preventDefault());
 showTabs(document.querySelector("[role=tablist]"), mountIn);
-for (const part of [".cr-aside", "#cr-tab-write"]) mountIn(document.querySelector(part));
+for (const part of [".cr-lecture-view", ".cr-aside", "#cr-tab-write"]) mountIn(document.querySelector(part));
 lecture.open(link);
