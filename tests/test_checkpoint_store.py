@@ -1,6 +1,7 @@
 """The checkpoint store: listing, loading, eviction and errors."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from charrnn.checkpoint import CheckpointError
 from charrnn.paths import CHECKPOINTS
 from charrnn.ui.server import checkpoint_store
-from charrnn.ui.server.checkpoint_store import Store, summary
+from charrnn.ui.server.checkpoint_store import Store, quality_of, size_of
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.sidebar.sidebar import source
 from tests.small_models import SMALL, save_small
@@ -29,7 +30,14 @@ def test_checkpoints_are_listed_in_order_with_summary(tmp_path: Path):
         "Vanilla RNN, lab recipe",
         "zebra",
     ]
-    assert summary(infos[0]).endswith("k parameters · 2.16 bits per character")
+    assert quality_of(infos[0]) == "2.16 bits per character"
+    sizes = {
+        100: "100 weights",
+        164_929: "165,000 weights",
+        999_700: "1 million weights",
+        1_234_567: "1.23 million weights",
+    }
+    assert {n: size_of(replace(infos[0], parameters=n)) for n in sizes} == sizes
 
 
 def test_source_of_a_checkpoint_is_python_that_loads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

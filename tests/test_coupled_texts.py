@@ -155,7 +155,7 @@ def test_pair_of_other_vocabularies_compares_characters(models, write):
     unknown = request(writer("lstm"), writer("lstm", clamps=CLAMPS), prompt="RO→MEO:\n", characters=20)
     (result,) = write(unknown)
     expect_pair(models, result, unknown)
-    assert result["notice"] == "Left out 1 character this model has never seen: '→' at position 2."
+    assert result["notice"] == "Skipped 1 character the network does not know: “→”"
 
 
 def test_long_prompt_is_read_by_several_calls(models, write):
@@ -173,8 +173,8 @@ def test_invalid_pairs_are_refused(write):
         request(writer("rnn"), writer("rnn", clamps=[{"name": "h", "unit": 0, "value": 7}])),
     ]
     words = (
-        "seed is -1: give a whole number from 0 to",
-        "characters is 3001",
+        "The seed must be a whole number from 0 to",
+        "The length must be a whole number from 1 to",
         "no recurrent weights",
         "the value of h is 7",
     )

@@ -210,7 +210,7 @@ def test_newer_checkpoints_are_offered_after_rescan(hub_store, tmp_path, monkeyp
         "notice": "",
     }
     set_answer(monkeypatch, hub.Origin(hub_store.root, "me/lab@v1", "a" * 40))
-    assert hub_store.rescan() == "Nothing newer than aaaaaaaa."
+    assert hub_store.rescan() == "Commit aaaaaaaa is the newest."
     set_answer(monkeypatch, hub.Origin(second, "me/lab@v1", "b" * 40))
     assert hub_store.rescan() == "Now at commit bbbbbbbb."
     assert [info.name for info in hub_store.checkpoints()] == ["lstm"]
@@ -227,7 +227,7 @@ def test_pinned_commit_stays(hub_store, monkeypatch):
     store = Store(hub_store.root, fixed)
     monkeypatch.setattr(checkpoint_store, "fetch", {fixed.source: fixed}.__getitem__)
     store._checked_at = -1e9
-    assert store.rescan() == "Fixed at commit aaaaaaaa: for newer networks, whoever runs the lab starts it again."
+    assert store.rescan() == "The app was started with commit aaaaaaaa: restart it for newer networks."
     assert json.loads(describe_models(store, None))["origin"]["where"] == "me/lab at commit aaaaaaaa"
     assert hub.Origin(hub_store.root, "checkpoints").pinned == "checkpoints"
 
@@ -239,7 +239,7 @@ def test_failing_hub_keeps_checkpoints(hub_store, monkeypatch):
         "gated": "me/lab@v1 is on the Hub, but",
     }.items():
         set_answer(monkeypatch, hub.HubError("me/lab@v1: no", kind))
-        assert hub_store.rescan().startswith(start) and hub_store.rescan().endswith(": these stay.")
+        assert hub_store.rescan().startswith(start) and hub_store.rescan().endswith(": the networks stay as they are.")
     assert hub_store.checkpoints() == before and hub_store.origin.commit == "a" * 40
 
 
@@ -248,8 +248,8 @@ def test_concurrent_rescans_ask_hub_once(hub_store, monkeypatch):
     monkeypatch.setattr(checkpoint_store, "REFRESH_S", 30)
     hub_store._checked_at = -1e9
     assert [hub_store.rescan() for _ in range(3)] == [
-        "Nothing newer than aaaaaaaa.",
-        *["The Hub was asked a moment ago: try again in half a minute."] * 2,
+        "Commit aaaaaaaa is the newest.",
+        *["Checked a moment ago: try again in half a minute."] * 2,
     ]
 
 

@@ -9,10 +9,10 @@ from charrnn.ui.server.request_parameters import MAX_SAFE_INTEGER, Character, Ch
 
 
 def test_notice_names_dropped_characters():
-    text = "Left out 2 characters this model has never seen: 'é' at position 0, '\\t' at position 4."
+    text = "Skipped 2 characters the network does not know: “é”, “⇥”"
     assert dropped_notice([(0, "é"), (4, "\t")]) == notice(text)
-    many = dropped_notice([(i, "ß") for i in range(9)])
-    assert many is not None and "and 4 more" in many["text"]
+    many = dropped_notice([(i, "ßåæçëñß"[i % 7]) for i in range(14)])
+    assert many == notice("Skipped 14 characters the network does not know: “ß”, “å”, “æ”, “ç”, “ë”, …")
     assert dropped_notice([]) is None
 
 

@@ -51,7 +51,7 @@ def test_page_has_limits_of_server():
     assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="seed" {seeds}' in coupled
     assert f'id="cr-characters" min="1" max="{request_parameters.MAX_RUN_CHARS}"' in TEMPLATE
     assert f'rows="2" maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in TEMPLATE
-    assert f"passage, up to {request_parameters.MAX_READ_CHARS:,} characters" in TEMPLATE
+    assert f"your text (up to {request_parameters.MAX_READ_CHARS:,} characters)" in TEMPLATE
     assert f'maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in coupled
 
 
@@ -97,7 +97,6 @@ INVALID = [
     ("sha", "zz", "sha is 'zz': give 8 to 64 hexadecimal digits"),
     ("edits", "12:ab", "edits is '12:ab': give position:character, separated by commas"),
     ("edits", "9000:a", "edits is 9000: give a whole number from 0 to 2999"),
-    ("temprature", "0.3", "there is no setting 'temprature'"),
 ]
 
 
@@ -137,7 +136,7 @@ def test_link_to_another_revision_is_reported(store):
 
 
 def test_foreign_link_parameters_are_ignored(store):
-    sent = {"__theme": "dark", "utm_source": "mail", "fbclid": "x", "__sign": "y"}
+    sent = {"__theme": "dark", "utm_source": "mail", "msclkid": "x", "vscodeBrowserReqId": "17", "temprature": "0.3"}
     assert parse_link(store, sent).notice() is None
 
 

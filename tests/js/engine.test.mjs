@@ -285,7 +285,7 @@ test("the answer from the start describes the model, and leaves out what it does
   assert.equal(piece.view.name, "z"); // does in this cell what f does in another
   assert.equal(piece.columns.length, 3 * 23);
   assert.equal(piece.startLogits.length, CHARACTERS.length);
-  assert.equal(piece.notice.text, "Left out 2 characters this model has never seen: '😀' at position 1, 'é' at position 3.");
+  assert.equal(piece.notice.text, "Skipped 2 characters the network does not know: “😀”, “é”");
   const empty = await engine.continue(request("gru", { text: "", prompt: 0 }));
   assert.deepEqual([empty.text, empty.startDraw, empty.known, empty.notice], ["", new UniformStream(7).at(0), null, null]);
   assert.equal(counts.loads, 1);

@@ -220,7 +220,7 @@ test("a text ends at MAX_TEXT_CHARS with a notice", async () => {
   await session.resume();
   await session.resume();
   assert.equal(view.characters.length, MAX_TEXT_CHARS);
-  assert.match(view.notices.at(-1).text, /holds 24000/);
+  assert.match(view.notices.at(-1).text, /as long as it can get/);
 });
 
 test("calls are repeated while the provider is away or busy", async () => {
@@ -228,7 +228,7 @@ test("calls are repeated while the provider is away or busy", async () => {
   provider.faults = [null, "away", "away", "busy", null, "away"];
   await session.write({ ...FRESH, characters: 900 });
   assert.equal(view.text, expected("abc\n", 900, REQUEST));
-  assert.equal(view.notices.filter(({ text: message }) => /cannot be reached/.test(message)).length, 2, "one notice per interruption");
+  assert.equal(view.notices.filter(({ text: message }) => /Reconnecting/.test(message)).length, 2, "one notice per interruption");
   assert.equal(session.state, "finished");
 });
 
@@ -249,9 +249,9 @@ test("invalid numbers and texts are refused and the text stays", async () => {
   for (const invalid of [{ seed: "" }, { seed: -1 }, { seed: 2 ** 32 }, { characters: 0 }, { characters: 1.5 }, { characters: 3001 }]) {
     await session.write({ ...FRESH, ...invalid });
     assert.equal(view.text, before);
-    assert.match(view.notices.at(-1).text, /give a whole number from/);
+    assert.match(view.notices.at(-1).text, /must be a whole number from/);
   }
-  for (const [text, error] of [["", /is empty/], ["XYZ", /no character/], ["a".repeat(20_001), /has 20001 characters: give at most 20000/]]) {
+  for (const [text, error] of [["", /Paste a text/], ["XYZ", /knows none/], ["a".repeat(20_001), /has 20,001 characters; the limit is 20,000/]]) {
     await session.read({ text, seed: 7, characters: 100 });
     assert.equal(view.text, before);
     assert.match(view.notices.at(-1).text, error);
@@ -368,7 +368,7 @@ test("pause removes the notice of an unreachable provider", async () => {
   provider.faults = ["away"];
   session.resume();
   await settle();
-  assert.match(session.notice.text, /goes on by itself/);
+  assert.match(session.notice.text, /Reconnecting/);
   await session.pause();
   assert.equal(session.notice, null);
   await session.resume();

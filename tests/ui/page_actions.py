@@ -90,7 +90,8 @@ def columns(page: Page) -> np.ndarray:
 
 
 def choose(page: Page, model: str) -> None:
-    """Choose a model and wait until it has read the text."""
+    """Choose a model and wait until it has read the text, which stays."""
+    page.locator("#cr-again").uncheck()
     page.locator("#cr-model").select_option(model)
     page.wait_for_function(f"charrnn.live.record.model.name === '{model}'")
 

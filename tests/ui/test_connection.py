@@ -48,7 +48,7 @@ def test_text_resumes_when_the_server_is_back(context: BrowserContext, checkpoin
         server.kill()
         server.wait()
         notice = page.locator(".cr-notice")
-        expect(notice).to_contain_text("The server cannot be reached")
+        expect(notice).to_contain_text("Reconnecting")
         shown = text(page)
         assert shown == generated(checkpoint, "JULIET:\n", len(shown) - 8, 12)
         page.evaluate("window.before = true")

@@ -35,7 +35,7 @@ def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, 
         set_speed(page, 0)
         assert write(page, prompt="ROMEO:\n", seed=3, characters=40) == generated(new, "ROMEO:\n", 40, 3)
         page.locator('[data-action="refresh"]').click()
-        expect(status).to_have_text(re.compile("asked a moment ago"))
+        expect(status).to_have_text(re.compile("Checked a moment ago"))
     server.kill()
     with running_app("me/lab", **server.environment, **no_corpus) as address:
         page = open_page(context, address)

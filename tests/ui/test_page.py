@@ -53,7 +53,9 @@ def test_phone_layout_and_settings_drawer(context: BrowserContext, app: str):
     expect(page.locator("#cr-temperature")).to_be_hidden()
     press(page, "write")
     page.wait_for_function("charrnn.state === 'writing'")
+    page.get_by_role("button", name="Settings").click()
     press(page, "stop")
+    page.wait_for_function("charrnn.state === 'finished'")
 
 
 def test_small_windows_cut_no_control_and_no_verdict(context: BrowserContext, app: str):

@@ -25,7 +25,7 @@ def test_read_text_is_shown_and_continued(page: Page, checkpoint: Checkpoint):
     before = text(page)
     read(page, "é" + PASSAGE)
     page.wait_for_function("passage => charrnn.live.text === passage", arg=PASSAGE)
-    expect(page.locator(".cr-notice")).to_contain_text("'é' at position 0")
+    expect(page.locator(".cr-notice")).to_contain_text("Skipped 1 character the network does not know: “é”")
     assert text(page) == PASSAGE and page.locator(".cr-given").count() == len(PASSAGE)
     np.testing.assert_allclose(columns(page), states(checkpoint, PASSAGE), rtol=1e-3, atol=1e-5)
     probs = probabilities(checkpoint, PASSAGE)
@@ -51,7 +51,7 @@ def test_read_text_is_shown_and_continued(page: Page, checkpoint: Checkpoint):
     put_cursor(page, 5)
     assert page.locator(".cr-u").inner_text() == "No draw: part of the text you gave"
     set_speed(page, 0)
-    expect(page.locator('[data-action="write"]')).to_contain_text("Write on")
+    expect(page.locator('[data-action="write"]')).to_contain_text("Continue")
     page.locator('[data-action="write"]').click()
     page.wait_for_function(f"charrnn.live.drawn > {len(PASSAGE)}")
     wait_until_idle(page)

@@ -253,7 +253,7 @@ def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
     set_more(page, seed=2**32)
     page.locator("#cr-seed").press("Tab")
     page.locator("#cr-knob").scroll_into_view_if_needed()
-    expect(words).to_have_text("seed is 4294967296: give a whole number from 0 to 4294967295.")
+    expect(words).to_have_text("The seed must be a whole number from 0 to 4,294,967,295.")
     expect(page.locator("#cr-knob .cr-writers")).to_be_hidden()
     set_more(page, seed=6)
     page.locator("#cr-seed").press("Tab")

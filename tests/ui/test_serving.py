@@ -142,7 +142,7 @@ def test_refused_checkpoint_is_listed_with_its_reason(context: BrowserContext, t
     bad.write_bytes(b"\x80\x04K\x01.")
     with serving(tmp_path) as (_, address):
         page = open_page(context, address)
-        expect(page.locator(".cr-refused")).to_contain_text("Not offered: <b>mine/model.safetensors")
+        expect(page.locator(".cr-refused")).to_contain_text("Could not load: <b>mine/model.safetensors")
         expect(page.locator(".cr-refused")).to_contain_text("pickle")
         assert page.locator(".cr-refused b").count() == 0 and str(tmp_path) not in page.content()
         (bad.parent).rename(tmp_path.parent / "elsewhere")

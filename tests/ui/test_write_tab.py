@@ -68,7 +68,7 @@ def test_pause_step_and_resume_keep_the_text(page: Page, checkpoint: Checkpoint)
     start_writing(page, at_least=12, seed=11, characters=180, prompt="The ")
     press(page, "write")
     wait_until_idle(page)
-    expect(page.locator('[data-action="write"]')).to_contain_text("Resume")
+    expect(page.locator('[data-action="write"]')).to_contain_text("Continue")
     paused = text(page)
     page.wait_for_timeout(400)
     assert text(page) == paused and len(paused) < 184
@@ -89,7 +89,7 @@ def test_stop_keeps_the_text_and_clear_empties_it(page: Page):
     stopped = text(page)
     page.wait_for_timeout(400)
     assert text(page) == stopped
-    expect(page.locator('[data-action="write"]')).to_contain_text("Write")
+    expect(page.locator('[data-action="write"]')).to_contain_text("Write again")
     press(page, "clear")
     page.wait_for_function("charrnn.live.received === 0")
     assert text(page) == ""
@@ -104,10 +104,10 @@ def test_invalid_box_is_reported_and_text_continues(page: Page):
     before = text(page)
     page.evaluate("document.querySelector('.cr-more').open = true")
     for box, value, reason in (
-        ("seed", "-5", "seed is -5"),
-        ("characters", "0", "characters is 0"),
-        ("characters", "", 'characters is ""'),
-        ("characters", "99999", "characters is 99999"),
+        ("seed", "-5", "The seed must be a whole number from 0 to"),
+        ("characters", "0", "The length must be a whole number from 1 to 3,000."),
+        ("characters", "", "The length must be a whole number from 1 to 3,000."),
+        ("characters", "99999", "The length must be a whole number from 1 to 3,000."),
     ):
         default = page.locator(f"#cr-{box}").input_value()
         page.locator(f"#cr-{box}").fill(value)
@@ -129,16 +129,20 @@ def test_invalid_box_is_reported_and_text_continues(page: Page):
 def test_buttons_and_notices_are_seen_from_every_tab(page: Page):
     notice = page.locator(".cr-notice")
     set_speed(page, SLOW)
-    page.get_by_role("tab", name="Compare").click()
     set_more(page, seed=-5)
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#cr-temperature")).to_be_hidden()  # nothing is sampled there with it
+    expect(page.locator("#cr-step")).to_be_in_viewport()
     top = page.locator("#cr-dice h2").evaluate("e => e.getBoundingClientRect().top")
     press(page, "write")
     expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
-    expect(notice).to_contain_text("seed is -5")
+    expect(notice).to_contain_text("The seed must be a whole number")
     page.get_by_role("tab", name="Compare").click()
     expect(notice).to_be_in_viewport()
     assert page.locator("#cr-dice h2").evaluate("e => e.getBoundingClientRect().top") == top  # nothing has moved
+    page.get_by_role("tab", name="Write").click()
     set_more(page, seed=3, characters=300)
+    page.get_by_role("tab", name="Compare").click()
     press(page, "write")
     expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
     expect(notice).to_be_hidden()
@@ -252,6 +256,7 @@ def test_space_writes_and_pauses_and_right_arrow_steps(page: Page):
 
 def test_step_slider_rereads_the_text(page: Page, checkpoint: Checkpoint):
     before, steps = text(page), checkpoint.info.saved_steps
+    page.locator("#cr-again").uncheck()
     set_slider(page, "step", 0)
     page.wait_for_function(f"charrnn.live.record.model.step === {steps[0]}")
     assert text(page) == before

@@ -232,8 +232,8 @@ function joined(arrays) {
 /** Describes characters that were left out, given as [position, character]. */
 function droppedNotice(dropped) {
   if (!dropped.length) return null;
-  const named = dropped.slice(0, 5).map(([position, character]) => `'${character}' at position ${position}`);
-  const more = dropped.length > 5 ? ` and ${dropped.length - 5} more` : "";
-  const what = dropped.length === 1 ? "1 character" : `${dropped.length} characters`;
-  return { kind: "note", text: `Left out ${what} this model has never seen: ${named.join(", ")}${more}.` };
+  const different = [...new Set(dropped.map(([, character]) => `“${character}”`))];
+  const named = different.slice(0, 5).join(", ") + (different.length > 5 ? ", …" : "");
+  const what = dropped.length === 1 ? "1 character" : `${dropped.length.toLocaleString("en")} characters`;
+  return { kind: "note", text: `Skipped ${what} the network does not know: ${named}` };
 }

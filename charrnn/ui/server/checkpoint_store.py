@@ -25,12 +25,16 @@ MAX_CACHED_RESULTS = 256
 REFRESH_S = 30
 
 
-def summary(info: CheckpointInfo) -> str:
-    """Describe size and loss in a few words."""
-    size = f"{info.parameters / 1e6:.2f} M" if info.parameters >= 1e6 else f"{round(info.parameters / 1e3)} k"
+def size_of(info: CheckpointInfo) -> str:
+    """Describe the number of parameters to three digits."""
+    rounded = float(f"{info.parameters:.3g}")
+    return f"{rounded / 1e6:g} million weights" if rounded >= 1e6 else f"{rounded:,.0f} weights"
+
+
+def quality_of(info: CheckpointInfo) -> str:
+    """Describe the validation loss; "" if it was not measured."""
     loss = info.metrics.get("val_stream_nats")
-    quality = f" · {bits_per_char(loss):.2f} bits per character" if loss is not None else ""
-    return f"{size} parameters{quality}"
+    return "" if loss is None else f"{bits_per_char(loss):.2f} bits per character"
 
 
 def signature_of(folder: Path) -> tuple:
@@ -92,21 +96,21 @@ class Store:
         """Check the Hub for newer checkpoints. Return a notice, or ""."""
         with self._refreshing_lock:
             if time.monotonic() < self._checked_at + REFRESH_S:
-                return "The Hub was asked a moment ago: try again in half a minute."
+                return "Checked a moment ago: try again in half a minute."
             self._checked_at = time.monotonic()
             before = self.origin
             try:
                 self.origin = fetch(before.source)
             except HubError as error:
-                return f"{error.user_message}: these stay."
+                return f"{error.user_message}: the networks stay as they are."
             self.root, self._listing = self.origin.folder, None
             if self.origin.notice:
                 return self.origin.notice
             commit = (self.origin.commit or "")[:8]
             if self.origin.source == self.origin.pinned:
-                return f"Fixed at commit {commit}: for newer networks, whoever runs the lab starts it again."
+                return f"The app was started with commit {commit}: restart it for newer networks."
             return (
-                f"Now at commit {commit}." if self.origin.commit != before.commit else f"Nothing newer than {commit}."
+                f"Now at commit {commit}." if self.origin.commit != before.commit else f"Commit {commit} is the newest."
             )
 
     def refused(self) -> str:

@@ -12,7 +12,6 @@ from charrnn.ui.server.clamp_requests import MAX_CLAMPS
 from charrnn.ui.server.request_parameters import MAX_PASSAGE_CHARS, MAX_PROMPT_CHARS
 from charrnn.ui.server.share_link import (
     DEFAULTS,
-    FOREIGN,
     FORMS,
     HIDEABLE,
     MAX_LIST_CHARS,
@@ -53,7 +52,6 @@ def link_schema(store: Store, scenes: Sequence[Mapping[str, str]] = ()) -> dict[
         "defaults": DEFAULTS,
         "tabs": TABS,
         "hideable": HIDEABLE,
-        "foreign": FOREIGN.pattern,
         "max_problems": MAX_PROBLEMS,
         "scenes": [dict(sets) for sets in scenes],
         "views": {info.name: _views(store, info.name) for info in store.checkpoints()},

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from charrnn.invisible_chars import quoted
+
 
 def packed(array: np.ndarray) -> str:
     """Encode an array as base64 of its little-endian bytes."""
@@ -20,7 +22,7 @@ def dropped_notice(dropped: Sequence[tuple[int, str]]) -> dict[str, str] | None:
     """Describe the dropped unknown characters, given as (position, character)."""
     if not dropped:
         return None
-    named = ", ".join(f"{character!r} at position {position}" for position, character in dropped[:5])
-    more = f" and {len(dropped) - 5} more" if len(dropped) > 5 else ""
-    count = "1 character" if len(dropped) == 1 else f"{len(dropped)} characters"
-    return notice(f"Left out {count} this model has never seen: {named}{more}.")
+    different = list(dict.fromkeys(quoted(character) for _, character in dropped))
+    named = ", ".join(different[:5]) + (", …" if len(different) > 5 else "")
+    count = "1 character" if len(dropped) == 1 else f"{len(dropped):,} characters"
+    return notice(f"Skipped {count} the network does not know: {named}")

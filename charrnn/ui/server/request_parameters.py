@@ -19,7 +19,7 @@ MAX_READ_CHARS = 20_000  # of a text to score
 MAX_TEXT_CHARS = 24_000  # of a page's text
 MAX_EDITS = 500
 MAX_RUN_CHARS = 3000
-SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters per second
+SPEEDS = Range(1, 1000, zero="as fast as possible")  # characters per second
 SAMPLING_LIMITS = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
 MAX_SAFE_INTEGER = 2**53 - 1  # largest exact integer in JavaScript
 STEPS = Range(0, MAX_SAFE_INTEGER, whole=True)  # of training

@@ -1,7 +1,8 @@
 """Parses links to the page: settings, prompt, checkpoint, tab, view, lecture.
 
 The page creates the links (sidebar/share.js). Their query parameters are untrusted: an invalid value is reported with
-the messages of `validation` and replaced by its default.
+the messages of `validation` and replaced by its default. Parameters of other names, which browsers, mailers and the Hub
+add, are ignored.
 """
 
 import re
@@ -83,8 +84,6 @@ HIDEABLE = {
     "knob": "#cr-knob",
     **{name: f"#cr-tab-{name}-button" for name in TABS if name != "write"},
 }
-# Ignored parameters: of Gradio, the Hub, mailers and social networks.
-FOREIGN = re.compile(r"__.*|utm_.*|logs|fbclid|gclid|session_hash", re.DOTALL)
 
 
 @dataclass
@@ -243,7 +242,7 @@ class ShareLink:
         if self.problems:
             more = len(self.problems) - MAX_PROBLEMS
             named = "; ".join(self.problems[:MAX_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-            messages.append(f"Not all of this link could be used, and the defaults stand in its place: {named}.")
+            messages.append(f"Part of this link could not be used, and the default was taken: {named}.")
         return notice(" ".join(messages), problem=True) if messages else None
 
     def to_json(self) -> dict[str, Any]:
@@ -269,8 +268,7 @@ def parse_link(store: Store, sent: Mapping[str, str], scenes: int = 0) -> ShareL
                 wrong.pop("step", None)
             found += wrong.values()
             requested = {name: value for name, value in requested.items() if name not in wrong}
-    unknown = [name for name in sent if name not in fields and not FOREIGN.fullmatch(name)]
-    found += [*context.problems, *(f"there is no setting {reprlib.repr(name)}" for name in unknown)]
+    found += context.problems
     resolved: dict[str, Any] = {"model": context.loaded.info.name, "step": context.loaded.checkpoint.step}
     if "prompt" not in query.model_fields_set:
         resolved["prompt"] = prompt_for(context.loaded, query.prompt)

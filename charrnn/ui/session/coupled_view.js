@@ -67,7 +67,7 @@ export function createCoupledTexts({ element, request, lazily, pause }) {
         show(asked, result);
       }
     } catch (error) {
-      if (!signal.aborted) clear(error.message + ".");
+      if (!signal.aborted) clear(error.message.replace(/\.?$/, "."));
     }
     return undefined;
   }

@@ -18,8 +18,8 @@ const MAX_CALL_CHARS = 1000; // characters scored by one call
 const FIRST_SECONDS = 0.25; // of text in the first piece, at the current speed
 const RESERVE_SECONDS = 1; // of text generated ahead of the shown text
 const RETRY_MS = [500, 1000, 2000, 4000]; // pauses between attempts while the provider is unreachable
-const BUSY = "The server is busy: the text goes on by itself.";
-const UNREACHABLE = "The server cannot be reached. The text is kept here, and goes on by itself when it is back.";
+const BUSY = "The server is busy. Your text continues automatically.";
+const UNREACHABLE = "Reconnecting … your text is safe.";
 
 /** The provider is unreachable, maybe temporarily. */
 export class Unreachable extends Error {}
@@ -47,6 +47,7 @@ const sorted = (edits) => [...edits].sort(([a], [b]) => a - b);
 /** Compare two JSON values. */
 export const isEqual = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
+const grouped = (n) => n.toLocaleString("en");
 const note = (text) => ({ kind: "note", text });
 const problem = (text) => ({ kind: "problem", text });
 
@@ -579,7 +580,7 @@ export class Session {
   }
 
   #fullNotice() {
-    return note(`The page holds ${MAX_TEXT_CHARS} characters: press Write for a new text.`);
+    return note("This text is as long as it can get. Press Write for a new one.");
   }
 
   // ------------------------------------------------------------------ messages
@@ -612,17 +613,14 @@ export class Session {
 /** Describe an invalid seed or number of characters; null if both are valid. */
 export function outOfRange(seed, characters) {
   const isWithin = (value, low, high) => Number.isInteger(value) && low <= value && value <= high;
-  if (!isWithin(seed, 0, MAX_SEED)) return `seed is ${JSON.stringify(seed)}: give a whole number from 0 to ${MAX_SEED}`;
-  if (!isWithin(characters, 1, MAX_RUN_CHARS)) {
-    return `characters is ${JSON.stringify(characters)}: give a whole number from 1 to ${MAX_RUN_CHARS}`;
-  }
-  return null;
+  if (!isWithin(seed, 0, MAX_SEED)) return `The seed must be a whole number from 0 to ${grouped(MAX_SEED)}.`;
+  return isWithin(characters, 1, MAX_RUN_CHARS) ? null : `The length must be a whole number from 1 to ${grouped(MAX_RUN_CHARS)}.`;
 }
 
 /** Describe what is wrong with a text to score; null if nothing is. known: the characters of the model, if there is one. */
 function unreadable(given, known) {
-  if (!given.length) return "the text is empty: paste a text to read";
-  if (given.length > MAX_READ_CHARS) return `the text has ${given.length} characters: give at most ${MAX_READ_CHARS}`;
-  if (known && !given.some((character) => known.has(character))) return "the text has no character that this model knows";
+  if (!given.length) return "Paste a text first.";
+  if (given.length > MAX_READ_CHARS) return `Your text has ${grouped(given.length)} characters; the limit is ${grouped(MAX_READ_CHARS)}.`;
+  if (known && !given.some((character) => known.has(character))) return "The network knows none of these characters.";
   return null;
 }

@@ -1,6 +1,7 @@
 // Announces to screen readers what happens to the text, and a tab that was opened by other means than its button.
 
 import { session } from "../session/page_session.js";
+import { onOpenTab } from "./open_tab.js";
 
 const JOIN_MS = 150; // changes within this time are one announcement
 
@@ -9,7 +10,7 @@ const STATES = {
   writing: () => "Writing.",
   paused: () => `Paused at ${inCharacters(session.length)}.`,
   finished: () => `Finished: ${inCharacters(session.length)}.`,
-  empty: () => "The page is empty.",
+  empty: () => "The text is cleared.",
 };
 
 /** Announce changes in an element with the role status. */
@@ -40,9 +41,9 @@ export function announceChanges(status) {
     if (model) state = message.state;
   });
 
-  const onSelection = (records) => {
-    const opened = records.map(({ target }) => target).find((tab) => tab.role === "tab" && tab.ariaSelected === "true");
-    if (opened && opened !== document.activeElement) announce(`Tab ${opened.textContent.trim()}.`);
-  };
-  new MutationObserver(onSelection).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+  let isFirst = true;
+  onOpenTab((tab) => {
+    if (!isFirst && tab !== document.activeElement) announce(`Tab ${tab.textContent.trim()}.`);
+    isFirst = false;
+  });
 }

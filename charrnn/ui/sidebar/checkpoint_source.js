@@ -7,7 +7,7 @@ export function createCheckpointSource(element, refresh) {
 
   button.addEventListener("click", () => {
     button.disabled = true;
-    status.textContent = "Asking the Hub …";
+    status.textContent = "Checking …";
     refresh();
   });
 

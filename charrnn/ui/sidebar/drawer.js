@@ -2,8 +2,8 @@
 
 const PHONE = "(max-width: 860px)"; // as in sidebar.css
 
-/** Set up the drawer, which on a phone also contains `share`; returns a function that closes it. */
-export function createDrawer(settings, opener, closer, share) {
+/** Set up the drawer; on a phone it also contains `steps`, which is in `actions` else, and `share`. Returns { open, close }. */
+export function createDrawer({ settings, opener, closer, actions, steps, share }) {
   const isOpen = () => opener.getAttribute("aria-expanded") === "true";
 
   function setOpen(open) {
@@ -20,18 +20,24 @@ export function createDrawer(settings, opener, closer, share) {
     if (opener.offsetParent) opener.focus();
   }
 
-  opener.addEventListener("click", () => {
-    setOpen(true);
-    settings.querySelector("select").focus();
-  });
+  /** Open the drawer, if there is one, with the focus on an element in it. */
+  function open(focused) {
+    if (opener.offsetParent) setOpen(true);
+    focused.focus();
+  }
+
+  opener.addEventListener("click", () => open(settings.querySelector("select")));
   closer.addEventListener("click", close);
   const phone = window.matchMedia(PHONE);
-  const actions = share.previousElementSibling;
-  const placeShare = () => (phone.matches ? settings.append(share) : actions.after(share));
-  placeShare();
+  function place() {
+    if (phone.matches) return settings.append(steps, share);
+    actions.append(steps);
+    return actions.after(share);
+  }
+  place();
   phone.addEventListener("change", () => {
     close();
-    placeShare();
+    place();
   });
-  return close;
+  return { open, close };
 }

@@ -38,7 +38,7 @@ export function createShare(element, request) {
   }
 
   function announce(message) {
-    const caveat = isReproducible() ? "" : " It writes with the settings of now; the text here came about otherwise.";
+    const caveat = isReproducible() ? "" : " Settings changed while this was written, so the copy will give a different text.";
     $(".cr-share [role=status]").textContent = message + caveat;
   }
 
@@ -53,7 +53,7 @@ export function createShare(element, request) {
       box.hidden = false;
       area.focus();
       area.select();
-      announce("The browser refuses the clipboard: copy the selected text yourself." + loss);
+      announce("Your browser blocked copying. The text is selected: press Ctrl+C." + loss);
     }
   }
 

@@ -15,18 +15,20 @@ import { createLinkHandler, whenReady } from "./apply_link.js";
 import { createCheckpointSource } from "./checkpoint_source.js";
 import { showNotices } from "./notice.js";
 import { createShare } from "./share.js";
+import { onOpenTab, tabName } from "./open_tab.js";
 import { bindTabKeys } from "./tab_keys.js";
 
+const NEW_SEEDS = 1_000_000; // of which New text draws one
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as possible
 
 // Formats of the slider values.
 const FORMATS = {
-  temperature: (x) => (x === 0 ? "0, greedy" : x.toFixed(2)),
+  temperature: (x) => (x === 0 ? "0 (always the likeliest)" : x.toFixed(2)),
   top_k: (x) => (x === 0 ? "off" : String(x)),
   top_p: (x) => (x === 1 ? "off" : x.toFixed(2)),
   min_p: (x) => (x === 0 ? "off" : x.toFixed(2)),
-  speed: (x) => (x === 0 ? "as fast as it goes" : x + " characters/s"),
-  step: (x) => String(x),
+  speed: (x) => (x === 0 ? "as fast as possible" : x + " characters/s"),
+  step: (x) => x.toLocaleString("en") + " steps" + (x === 0 ? " (untrained)" : ""),
 };
 
 /** Set up the column; returns a function that takes the model list from the server. */
@@ -99,9 +101,9 @@ export function mount({ element, send }) {
   /** Show the selected model at this training step, or at its last one if it has no such step. */
   function showModel(step) {
     if (!model()) return;
-    const { title, facts, characters, steps } = model();
+    const { title, size, quality, characters, steps } = model();
     $(".cr-model-name").textContent = title;
-    $(".cr-model-facts").textContent = facts;
+    $(".cr-model-facts").textContent = size + (quality && ` · ${quality} (lower is better)`);
     slider("top_k").max = characters;
     show("top_k");
     const input = slider("step");
@@ -148,15 +150,15 @@ export function mount({ element, send }) {
     if (list.refreshed) provider.forget();
     page.models = list.models;
     page.emit("models-changed");
-    const options = page.models.map(({ name, title, facts }) => ({ name, title: title + " · " + facts }));
+    const options = page.models.map(({ name, title, size, quality }) => ({ name, title: [title, size, quality].filter(Boolean).join(" · ") }));
     setOptions($("#cr-model"), options, list.chosen?.name);
     if (!page.models.length) {
-      $(".cr-model-name").textContent = "no model";
+      $(".cr-model-name").textContent = "none";
       $(".cr-model-facts").textContent = list.problem;
       session.say({ kind: "problem", text: list.problem });
       return;
     }
-    $(".cr-refused").textContent = list.refused && "Not offered: " + list.refused;
+    $(".cr-refused").textContent = list.refused && "Could not load: " + list.refused;
     showModel(list.chosen.step);
     page.checkpoint = { name: list.chosen.name, step: list.chosen.step };
     if (list.refreshed) {
@@ -201,7 +203,7 @@ export function mount({ element, send }) {
 
   const primary = $('[data-action="write"]');
   function showState() {
-    const labels = { writing: "Pause", paused: hasWritten() ? "Resume" : "Write on" };
+    const labels = { writing: "Pause", paused: "Continue", finished: "Write again" };
     primary.firstElementChild.textContent = labels[page.state] || "Write";
     $('[data-action="stop"]').disabled = !(page.state === "writing" || page.state === "paused");
     $('[data-action="step"]').disabled = page.state === "writing";
@@ -211,21 +213,30 @@ export function mount({ element, send }) {
   page.on("state", showState);
   showState();
 
+  /** Write a text with the settings of the column. */
+  function write() {
+    page.stats.clickedAt = performance.now();
+    page.stats.firstCharacterMs = null;
+    drawer.close();
+    return session.write(newText());
+  }
+
   const actions = {
     write() {
       if (session.state === "writing") return session.pause();
       configure();
       if (session.state === "paused") return session.resume();
-      page.stats.clickedAt = performance.now();
-      page.stats.firstCharacterMs = null;
-      closeDrawer();
-      return session.write(newText());
+      return write();
+    },
+    new() {
+      $("#cr-seed").value = Math.floor(Math.random() * NEW_SEEDS);
+      return write();
     },
     step: () => session.step(newText()),
     stop: () => session.stop(),
     clear: () => session.clear(),
     read() {
-      closeDrawer();
+      drawer.close();
       page.scoredText = $("#cr-passage").value;
       page.emit("score-text");
       const { seed, characters } = newText();
@@ -244,8 +255,18 @@ export function mount({ element, send }) {
   showNotices($(".cr-notice"));
   createShare(element, request);
   const applyLink = createLinkHandler(element, showSettings);
-  const closeDrawer = createDrawer($("#cr-settings"), $(".cr-open"), $(".cr-close"), $(".cr-share"));
-  bindShortcuts(actions, closeDrawer, $("#cr-single-keys"));
+  const drawer = createDrawer({
+    settings: $("#cr-settings"),
+    opener: $(".cr-open"),
+    closer: $(".cr-close"),
+    actions: $(".cr-actions"),
+    steps: $(".cr-steps"),
+    share: $(".cr-share"),
+  });
+  bindShortcuts(actions, drawer.close, $("#cr-single-keys"));
+  onOpenTab((tab) => {
+    for (const part of element.querySelectorAll("[data-tabs]")) part.hidden = !part.dataset.tabs.split(" ").includes(tabName(tab));
+  });
   bindTabKeys();
   announceChanges($(".cr-announced"));
   $(".cr-skip").addEventListener("click", () => document.querySelector('[role=tab][aria-selected="true"]').focus());

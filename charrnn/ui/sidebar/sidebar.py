@@ -7,7 +7,7 @@ from typing import Any
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.hub import commit_of
 from charrnn.paths import BUNDLED
-from charrnn.ui.server.checkpoint_store import LoadedModel, Store, summary
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store, quality_of, size_of
 from charrnn.ui.server.generation_defaults import PROMPT
 from charrnn.ui.server.share_link import DEFAULTS, TABS, ShareLink
 
@@ -20,7 +20,8 @@ def describe_models(store: Store, loaded: LoadedModel | None, link: ShareLink | 
         {
             "name": info.name,
             "title": LoadedModel.title_of(info),
-            "facts": summary(info),
+            "size": size_of(info),
+            "quality": quality_of(info),
             "steps": info.saved_steps,
             "characters": len(info.vocab),
             "vocabulary": info.vocab.characters,

@@ -1,14 +1,14 @@
 // Arrow keys on the tabs: only the selected one is in the tab order.
 
+import { onOpenTab } from "./open_tab.js";
+
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
 const visibleTabs = () => [...document.querySelectorAll("[role=tab]")].filter((tab) => tab.offsetParent);
 
 /** Keep the selected tab in the tab order, and move by keys. */
 export function bindTabKeys() {
-  const setOrder = () => visibleTabs().forEach((tab) => (tab.tabIndex = tab.ariaSelected === "true" ? 0 : -1));
-  setOrder();
-  new MutationObserver(setOrder).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+  onOpenTab((open) => visibleTabs().forEach((tab) => (tab.tabIndex = tab === open ? 0 : -1)));
   document.addEventListener("keydown", (event) => {
     if (!(event.key in KEYS) || !event.target.closest("[role=tab]")) return;
     const tabs = visibleTabs();

@@ -48,7 +48,7 @@ function describe(problems, sha, { name, sha256 }, limit) {
   if (problems.length) {
     const more = problems.length > limit ? `; and ${problems.length - limit} more` : "";
     const named = problems.slice(0, limit).join("; ") + more;
-    messages.push(`Not all of this link could be used, and the defaults stand in its place: ${named}.`);
+    messages.push(`Part of this link could not be used, and the default was taken: ${named}.`);
   }
   return messages.length ? { kind: "problem", text: messages.join(" ") } : null;
 }
@@ -57,7 +57,7 @@ function describe(problems, sha, { name, sha256 }, limit) {
 function parse(sent, schema, models) {
   const values = {};
   const problems = [];
-  const unknown = []; // items of lists, then parameters
+  const unknown = []; // items of lists
   const names = models.map((each) => each.name);
   let model = models[0];
   const views = () => schema.views[model.name];
@@ -129,8 +129,7 @@ function parse(sent, schema, models) {
       problems.push(error.message);
     }
   }
-  const others = [...sent.keys()].filter((name) => !Object.hasOwn(schema.parameters, name) && !matches(name, schema.foreign));
-  return { values, model, problems: [...problems, ...unknown, ...others.map((name) => `there is no setting ${shortRepr(name)}`)] };
+  return { values, model, problems: [...problems, ...unknown] };
 }
 
 function oneOf(name, text, options) {

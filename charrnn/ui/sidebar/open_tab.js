@@ -1,0 +1,19 @@
+// Observes which tab is open.
+
+const SELECTED = '[role=tab][aria-selected="true"]';
+
+/** Call back with the button of the open tab, now and after every change. */
+export function onOpenTab(callback) {
+  let open = null;
+  function check() {
+    const tab = document.querySelector(SELECTED);
+    if (!tab || tab === open) return;
+    open = tab;
+    callback(tab);
+  }
+  check();
+  new MutationObserver(check).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+}
+
+/** Return the name of a tab in share_link.py, from the id of its button. */
+export const tabName = (tab) => tab.id.replace(/^cr-tab-|-button$/g, "");
