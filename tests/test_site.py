@@ -44,7 +44,7 @@ def test_every_view_of_the_app_is_on_the_page(site: Site, site_root: Path):
     parts = [part for tab in tabs.values() for part in tab]
     contents = [f"{MODULE}/{name}" for name, tab in tabs.items() if tab_contents(tab)]
     shown = re.findall(r'data-view="([^"]+)"', site.html)
-    others = ["lecture/lecture", "sidebar/sidebar", "write/view", *contents]
+    others = ["lecture/lecture", "sidebar/sidebar", "write/opening", "write/view", *contents]
     assert sorted(shown) == sorted([part.id for part in parts] + others)
     assert KEPT.keys() <= {part.id for part in parts}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copytree, ignore_patterns
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlencode
 
 from charrnn.checkpoint import STEPS, CheckpointError
 from charrnn.export.network_file import pack_network
@@ -21,6 +22,7 @@ from charrnn.ui.page import ANALYSIS_TABS
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.link_schema import link_schema
+from charrnn.ui.server.opening import Opening, find_opening
 from charrnn.ui.server.share_link import DEFAULTS
 from charrnn.ui.server.static_files import PLOTLY, served
 from charrnn.ui.server.text_calls import TextCalls, TextRequest
@@ -72,13 +74,15 @@ def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, sm
         for step in info.saved_steps:
             name = networks.setdefault(info.name, {})[step] = f"networks/{len(data)}.bin"
             data[name] = _network(store.load(info.name, step))
-    data["kept/opening.bin"] = compressed({} if small else opening(store))  # a single file has the network at once
+    opening = find_opening(store)
+    data["kept/opening.bin"] = compressed({} if small else first_call(store, opening))  # a file has the network at once
     scenes = list(scene_messages(store))
     for number, (_, answer) in enumerate(scenes, start=1):
         data[f"kept/scene-{number}.bin"] = compressed(answer)
     site = {
         "models": json.loads(describe_models(store, store.load())),
         "link": link_schema(store, [scene.sets for scene in SCENES]),
+        "opening": opening and opening.to_json() | {"link": urlencode(opening.link)},
         "scenes": [scene for scene, _ in scenes],
         "networks": networks,
         "kept": kept.parts,
@@ -96,14 +100,14 @@ def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, sm
     return Site(html, {f"charrnn/{name}": content for name, content in data.items()}, modules)
 
 
-def opening(store: Store) -> dict[str, Any]:
+def first_call(store: Store, opening: Opening | None) -> dict[str, Any]:
     """Return the page's first call and its answer, so that it opens on a text before a network is there."""
-    loaded = store.load()
+    loaded = store.load(opening.info.name if opening else None)
     call = {name: DEFAULTS[name] for name in SAMPLING} | {
         "clamps": [],
         "recurrent_scale": 1,
         "checkpoint": {"name": loaded.info.name, "step": loaded.checkpoint.step},
-        "view": "",
+        "view": opening.view if opening else "",
         "seed": DEFAULTS["seed"],
         "text": prompt_for(loaded, DEFAULTS["prompt"]),
         "edits": [],

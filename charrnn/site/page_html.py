@@ -35,7 +35,8 @@ def view_modules(html: str) -> list[str]:
 
 def page_html(parts: Mapping[str, Sequence[Part]]) -> str:
     """Return the page. parts: the views of each tab but the first."""
-    views = {"write": [_view("write/view", "write/view", read("write/view.html"))]}
+    opening = _view("write/opening", "write/opening", read("write/opening.html"), "cr-opening-view")
+    views = {"write": [opening, _view("write/view", "write/view", read("write/view.html"))]}
     views |= {name: [*_contents(name, parts[name]), *map(_part, parts[name])] for name in parts}
     buttons = "".join(_tab_button(name) for name in views)
     panels = "\n".join(_tab_panel(name, views[name]) for name in views)

@@ -1,5 +1,6 @@
 """The layout of the page: header, sidebar and tabs."""
 
+import json
 from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
@@ -16,6 +17,7 @@ from charrnn.ui.lecture.lecture import initial_value, open_link, register_events
 from charrnn.ui.neurons import tab as neurons_tab
 from charrnn.ui.server import text_calls
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.opening import opening_of
 from charrnn.ui.server.request_parameters import Choice, count_of
 from charrnn.ui.server.share_link import TABS
 from charrnn.ui.server.static_files import read, view
@@ -36,12 +38,15 @@ ANALYSIS_TABS: dict[str, Callable[[Store], list[Part]]] = {
 def build_demo(store: Store) -> gr.Blocks:
     """Build the page of a store, whose models are loaded on demand."""
 
-    async def open_page(request: gr.Request) -> tuple[Any, Any]:
+    async def open_page(request: gr.Request) -> tuple[Any, Any, Any]:
+        sent = dict(request.query_params)
         try:
-            link = await run_sync(open_link, store, dict(request.query_params))
+            found = await run_sync(opening_of, store, sent)
+            link = await run_sync(open_link, store, found.link if found else sent)
         except ValueError:
-            return describe_models(store, None), gr.skip()
-        return describe_models(store, link.loaded, link), initial_value(link)
+            return describe_models(store, None), gr.skip(), gr.skip()
+        shown = json.dumps(found.to_json()) if found else gr.skip()
+        return describe_models(store, link.loaded, link), initial_value(link), shown
 
     async def refresh(event: gr.EventData) -> str:
         notice = await run_sync(store.rescan)
@@ -65,6 +70,7 @@ def build_demo(store: Store) -> gr.Blocks:
                 gr.Tabs(elem_classes="cr-tabs", overflow_behavior="wrap"),
             ):
                 with gr.Tab(tabs.WRITE, elem_id="cr-tab-write"):
+                    opening = view("write/opening", "cr-opening-view")
                     view("write/view", "cr-view")
                 for name, list_parts in ANALYSIS_TABS.items():
                     with gr.Tab(TABS[name], elem_id=f"cr-tab-{name}"):
@@ -74,7 +80,7 @@ def build_demo(store: Store) -> gr.Blocks:
                         for part in parts:
                             add_part(part)
 
-        demo.load(open_page, None, [controls, lecture], **QUIET)
+        demo.load(open_page, None, [controls, lecture, opening], **QUIET)
         register_events(store, controls, lecture)
         controls.refresh(refresh, None, controls, **QUIET)
     demo.queue(api_open=False, max_size=1000, default_concurrency_limit=8)

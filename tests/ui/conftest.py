@@ -116,8 +116,8 @@ def _is_foreign(url: str) -> bool:
 
 @pytest.fixture
 def page(context: BrowserContext, app: str) -> Page:
-    """The page of the bundled checkpoints with its example text."""
-    return open_page(context, app)
+    """The page of the bundled checkpoints with a text of the vanilla network."""
+    return open_page(context, app + "?model=rnn")
 
 
 def open_page(

@@ -96,7 +96,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
 
 
 def test_link_says_if_it_cannot_reproduce_the_text(context: BrowserContext, app: str):
-    page = open_page(context, app)
+    page = open_page(context, app + "?model=rnn")
     address = copied(page, "link")
     assert set(query(address)) == {"model", "sha"}
     assert page.locator(".cr-said").inner_text() == "Link copied."
@@ -200,7 +200,7 @@ def test_invalid_link_opens_with_notice_and_defaults(context: BrowserContext, ap
 
 
 def test_link_carries_read_text_and_its_continuation(context: BrowserContext, app: str):
-    page = open_page(context, app)
+    page = open_page(context, app + "?model=rnn")
     set_speed(page, 0)
     passage = "To be, or not to be: that is the question:\nWhether 'tis nobler & so on\n"
     page.evaluate("document.querySelector('.cr-reading').open = true")

@@ -89,7 +89,7 @@ def test_lab_solution_is_written_in_the_page(context: BrowserContext, tmp_path: 
 
 def test_refused_network_is_written_by_the_server(context: BrowserContext, app: str, checkpoint: Checkpoint):
     refuse_networks(context, "its weights take 40 MB, more than <16>")
-    page = open_page(context, app)
+    page = open_page(context, app + "?model=rnn")
     set_speed(page, 0)
     start_writing(page, prompt="JULIET:\n", seed=13, characters=40)
     wait_until_idle(page)

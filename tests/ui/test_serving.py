@@ -56,7 +56,7 @@ def test_finished_or_paused_text_makes_no_request(context: BrowserContext, app: 
 
 
 def test_eight_pages_write_at_once(context: BrowserContext, app: str, checkpoint: Checkpoint):
-    pages = [open_page(context, app) for _ in range(8)]  # a browser opens six connections to a server
+    pages = [open_page(context, app + "?model=rnn") for _ in range(8)]  # a browser opens six connections to a server
     for seed, page in enumerate(pages):
         set_speed(page, 60)
         start_writing(page, at_least=1, seed=seed, characters=60, prompt="KING:")

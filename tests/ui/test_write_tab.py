@@ -37,7 +37,7 @@ def states(checkpoint: Checkpoint, text: str) -> np.ndarray:
 
 
 @pytest.mark.smoke
-def test_page_opens_with_an_example(page: Page, checkpoint: Checkpoint):
+def test_link_opens_with_a_text(page: Page, checkpoint: Checkpoint):
     shown = text(page)
     assert shown == generated(checkpoint, "ROMEO:\n", len(shown) - 7, 7)
     assert len(shown) > 300

@@ -20,7 +20,9 @@
 // cursor-reset       | –                          | keyboard                                          | release the cursor
 // unit-moved         | −1 or 1                    | keyboard                                          | move the cursor by rows
 // color-cursor-row   | –                          | keyboard                                          | color the text by the row
-// color-by-unit      | {unit, position} or null   | lecture                                           | color the text by a unit
+// color-by-unit      | {unit, position} or null   | lecture, opening                                  | color the text by a unit
+// step-requested     | training step              | opening                                           | rewrite the text at a step
+// own-text-requested | –                          | opening                                           | open the form for a text to read
 // scene-moved        | −1 or 1                    | keyboard                                          | next or previous beat of the lecture
 // scene-revealed     | –                          | keyboard                                          | show the scene's answer
 // show-shortcuts     | –                          | keyboard                                          | open the list of keys

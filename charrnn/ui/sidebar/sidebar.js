@@ -119,10 +119,10 @@ export function mount({ element, send }) {
     show("step");
   }
 
-  function modelChanged() {
+  function modelChanged(rewrites = $("#cr-again").checked) {
     page.checkpoint = { name: model().name, step: valueOf("step") };
     page.emit("checkpoint-changed");
-    if ($("#cr-again").checked && hasWritten()) return session.rewrite({ checkpoint: page.checkpoint });
+    if (rewrites && hasWritten()) return session.rewrite({ checkpoint: page.checkpoint });
     return session.choose(page.checkpoint);
   }
   const hasWritten = () => session.state !== "empty" && session.written > 0;
@@ -134,7 +134,7 @@ export function mount({ element, send }) {
   slider("step").addEventListener("input", () => {
     show("step");
     clearTimeout(modelTimer);
-    modelTimer = setTimeout(modelChanged, 40);
+    modelTimer = setTimeout(() => modelChanged(), 40);
   });
 
   /** Show the model list: of the first visit, a scene, or a refresh. */
@@ -200,6 +200,14 @@ export function mount({ element, send }) {
   // --- buttons and keys
 
   savePage(element);
+  page.on("step-requested", (step) => {
+    showModel(step);
+    modelChanged(true);
+  });
+  page.on("own-text-requested", () => {
+    $(".cr-reading").open = true;
+    drawer.open($("#cr-passage"));
+  });
 
   const primary = $('[data-action="write"]');
   function showState() {

@@ -10,17 +10,19 @@ import { SiteProvider } from "./site_provider.js";
 import { showTabs } from "./tabs.js";
 
 const site = await readJson("site.json");
-const opening = readJson("kept/opening.bin");
+const firstCall = readJson("kept/opening.bin");
 edition.createProvider = (startEngine, onRunner) => {
   const load = ({ name, step }) => readFile(site.networks[name][step]);
-  return new SiteProvider(opening, load, startEngine, onRunner);
+  return new SiteProvider(firstCall, load, startEngine, onRunner);
 };
 
 const { liveAnswers } = charrnnModule("site/live_answers.js"); // after the provider is known
 const views = new Map(); // name -> a function that takes a message
 const deliver = (name, message) => views.get(name)?.(JSON.stringify(message));
 const answers = new Answers(site.kept, readJson, liveAnswers);
-const link = readLink(location.search, site.link, site.models.models);
+const hasLink = [...new URLSearchParams(location.search).keys()].some((name) => Object.hasOwn(site.link.parameters, name));
+const opening = hasLink ? null : site.opening;
+const link = readLink(opening ? opening.link : location.search, site.link, site.models.models);
 const lecture = new Lecture(site, readJson, deliver);
 
 /** Send an event of a view to what answers it; see components/mount.js for the app. */
@@ -41,4 +43,5 @@ const mountIn = (root) => root.querySelectorAll("[data-module]").forEach(mountVi
 document.addEventListener("submit", (event) => event.preventDefault());
 showTabs(document.querySelector("[role=tablist]"), mountIn);
 for (const part of [".cr-lecture-view", ".cr-aside", "#cr-tab-write"]) mountIn(document.querySelector(part));
+if (opening) deliver("write/opening", opening);
 lecture.open(link);

@@ -1,0 +1,95 @@
+"""
+What the page opens on without a link: a text colored by a unit that counts along the line.
+
+The unit is the best one that the analyses kept beside the checkpoints found, so another set of networks has another
+one, or none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.neurons import BestUnit, leaderboards_from_record
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.generation_defaults import PROMPT
+from charrnn.ui.server.named_units import MIN_COUNT
+from charrnn.ui.server.saved_analysis import saved_analysis
+from charrnn.ui.server.share_link import LinkQuery
+
+CONCEPT = "position in line"
+STATES = ("h", "c")  # views that are the state which the network carries on
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A unit that counts along the line: its checkpoint, its view, and what was measured on `characters`."""
+
+    info: CheckpointInfo
+    view: str
+    best: BestUnit
+    numbers: int  # of the state
+    characters: int
+
+    @property
+    def link(self) -> dict[str, str]:
+        """Return the parameters of a link that opens the text."""
+        return {"model": self.info.name, "view": self.view}
+
+    def words(self) -> list[str]:
+        """Return the sentence above the text, and what was measured."""
+        interval = self.best.interval
+        certainty = f" (95 % interval: {percent(interval.low)} to {percent(interval.high)})" if interval else ""
+        return [
+            "This network wrote this, one letter at a time. "
+            f"One of the {self.numbers} numbers of its memory counts how far along the line it is: watch the colour. "
+            "Nobody told it to.",
+            f"Measured on {self.characters:,} held-out characters: unit {self.best.unit} of {self.view} explains "
+            f"{percent(self.best.held_out)}{certainty} of the position in the line; 99 of 100 untrained units explain "
+            f"less than {percent(self.best.percentile)}.",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the page needs. untrained: whether step 0 can be shown."""
+        return {
+            "prompt": self.info.vocab.default_prompt(PROMPT),
+            "checkpoint": {"name": self.info.name, "step": self.info.saved_steps[-1]},
+            "view": self.view,
+            "unit": self.best.unit,
+            "words": self.words(),
+            "untrained": self.info.saved_steps[0] == 0,
+        }
+
+
+def percent(share: float) -> str:
+    """Format a share as whole percent."""
+    return f"{100 * share:.0f} %"
+
+
+def find_opening(store: Store) -> Opening | None:
+    """
+    Find the unit with the best held-out score of the position in the line; return None without one.
+
+    Networks whose untrained weights are kept come first, since the page compares their texts.
+    """
+    found = [opening for info in store.checkpoints() for opening in _openings(info)]
+    return max(found, key=lambda each: (each.info.saved_steps[0] == 0, each.best.held_out), default=None)
+
+
+def _openings(info: CheckpointInfo) -> list[Opening]:
+    """Return the best unit of each state of a checkpoint that counts."""
+    kept = saved_analysis(info, "units", leaderboards_from_record)
+    if kept is None:
+        return []
+    boards = [kept.boards[view] for view in STATES if view in kept.boards]
+    return [
+        Opening(info, board.view, best, sum(each.units for each in boards), kept.characters - kept.characters // 2)
+        for board in boards
+        for best in board.best
+        if best.concept == CONCEPT and best.found and best.held_out >= MIN_COUNT
+    ]
+
+
+def opening_of(store: Store, sent: Mapping[str, str]) -> Opening | None:
+    """Return the opening of a page whose address has these parameters; None if one of them is a link's."""
+    return None if LinkQuery.model_fields.keys() & sent.keys() else store.cache.compute(find_opening, store)
