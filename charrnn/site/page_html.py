@@ -15,8 +15,6 @@ POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; "
     "style-src 'self' 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
-DESCRIPTION = "Watch a hand-written RNN write, and see its hidden state, its gradients and its units."
-
 
 STYLESHEET = '<link rel="stylesheet" href="charrnn/page.css">'
 THEME = '<script src="charrnn/theme.js"></script>'
@@ -47,7 +45,7 @@ def page_html(parts: Mapping[str, Sequence[Part]]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="description" content="{DESCRIPTION}">
+{read("components/link_preview.html").rstrip()}
 <title>Char-RNN Lab</title>
 <link rel="icon" href="data:,">
 {STYLESHEET}

@@ -58,6 +58,25 @@ def test_phone_layout_and_settings_drawer(context: BrowserContext, app: str):
     page.wait_for_function("charrnn.state === 'finished'")
 
 
+def test_words_are_english_and_texts_are_not_translated(page: Page):
+    page.evaluate("document.documentElement.lang = 'de'")  # as Gradio does in a German browser
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    assert page.locator(".cr-line").evaluate_all("lines => lines.filter(line => line.translate).length") == 0
+
+
+def test_link_preview_describes_the_page(app: str):
+    with urllib.request.urlopen(app, timeout=30) as answer:
+        html = answer.read().decode()
+        assert answer.headers["Content-Length"] == str(len(html.encode()))
+    tags = dict(re.findall(r'<meta (?:property|name)="((?:og|twitter):\w+)" content="([^"]*)">', html))
+    assert tags.keys() == {"og:type", "og:title", "og:description", "twitter:card"}
+    assert tags["og:title"] == "Char-RNN Lab" and "og:image" not in html and "Click to try" not in html
+    assert tags["og:description"].startswith("Watch a small neural network write")
+    head = urllib.request.Request(app, method="HEAD")
+    with urllib.request.urlopen(head, timeout=30) as answer:
+        assert answer.status == 200
+
+
 def test_small_windows_cut_no_control_and_no_verdict(context: BrowserContext, app: str):
     page = open_page(context, app + "?tab=compare", {"width": 1024, "height": 768})
     seed = page.locator("#cr-dice [name=seed]")

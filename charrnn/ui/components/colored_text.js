@@ -50,7 +50,7 @@ export function createColoredText(box, { level, describe, decorate = () => {}, m
     const lines = [];
     let line = null;
     spans = characters.map((character, i) => {
-      if (!line) lines.push((line = create("div", { dir: "auto" })));
+      if (!line) lines.push((line = create("div", { dir: "auto", translate: false })));
       const span = characterSpan(character, i);
       line.append(span);
       if (character === "\n") line = null;

@@ -66,6 +66,12 @@ if (new URLSearchParams(location.search).get("lecture") === "1") {
   new MutationObserver(() => document.body.classList.contains("dark") && removeDark()).observe(document.body, { attributes: true });
 }
 
+// The words of the page are English; Gradio declares the language of the browser.
+const root = document.documentElement;
+const declareEnglish = () => root.lang === "en" || (root.lang = "en");
+declareEnglish();
+new MutationObserver(declareEnglish).observe(root, { attributes: true, attributeFilter: ["lang"] });
+
 /** Call back now and after every switch between light and dark. */
 export function onTheme(callback) {
   callback();
@@ -107,7 +113,7 @@ export function addSign(element, character) {
   element.dataset.sign = visible(character);
 }
 
-/** Set the text of an element, with a sign for each invisible character. */
+/** Set a text of a network or a corpus, which is not translated, with a sign for each invisible character. */
 export function fill(element, text) {
   const parts = text.split(/((?![\n\t ])[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800])/u).map((part, i) => {
     if (i % 2 === 0) return part;
@@ -117,5 +123,6 @@ export function fill(element, text) {
     return span;
   });
   element.replaceChildren(...parts);
+  element.translate = false;
   return element;
 }

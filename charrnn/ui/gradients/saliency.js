@@ -134,7 +134,7 @@ export function mount({ element, send }) {
   function draw() {
     spans = [...texts.querySelectorAll(".cr-heat-text")].map((text) => {
       const row = shown.characters.map(characterSpan);
-      text.dir = "auto";
+      Object.assign(text, { dir: "auto", translate: false });
       text.replaceChildren(...row);
       return row;
     });

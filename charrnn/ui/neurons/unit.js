@@ -46,7 +46,7 @@ export function mount({ element, send }) {
     const ariaLabel = `${signs(marked)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`;
     const onclick = () => text.goTo(first);
     const parts = [signs(before), create("mark", {}, signs(marked)), signs(after)];
-    const button = create("button", { type: "button", dir: "auto", ariaLabel, onclick }, ...parts);
+    const button = create("button", { type: "button", dir: "auto", translate: false, ariaLabel, onclick }, ...parts);
     return create("li", {}, button, create("span", {}, withMinus(peak.toFixed(2))));
   }
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from gradio.brotli_middleware import BrotliMiddleware
 
+from charrnn.ui.server.link_preview import with_preview
 from charrnn.ui.server.static_files import read
 
 Scope = MutableMapping[str, Any]
@@ -35,7 +36,7 @@ class CompressionMiddleware(BrotliMiddleware):
 
 
 class PageAddressMiddleware:
-    """Inserts PAGE_ADDRESS into the page, before Gradio's modules."""
+    """Inserts PAGE_ADDRESS into the page, before Gradio's modules, and describes it in link previews."""
 
     def __init__(self, app: App):
         self.app = app
@@ -54,7 +55,7 @@ class PageAddressMiddleware:
             parts.append(message.get("body", b""))
             if message.get("more_body"):
                 return
-            body = b"".join(parts).replace(MODULE, self.script + MODULE, 1)
+            body = with_preview(b"".join(parts)).replace(MODULE, self.script + MODULE, 1)
             others = [pair for pair in head["headers"] if pair[0].lower() != b"content-length"]
             await send({**head, "headers": [*others, (b"content-length", str(len(body)).encode())]})
             await send({**message, "body": body})

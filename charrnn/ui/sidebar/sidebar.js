@@ -207,6 +207,7 @@ export function mount({ element, send }) {
   page.on("own-text-requested", () => {
     $(".cr-reading").open = true;
     drawer.open($("#cr-passage"));
+    $(".cr-reading").scrollIntoView({ block: "nearest" });
   });
 
   const primary = $('[data-action="write"]');

@@ -17,7 +17,7 @@ export class TextView {
   append(record, from, to, color) {
     const follow = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 48;
     for (let i = from; i < to; i++) {
-      if (!this.line) this.box.append((this.line = create("div", { className: "cr-line", dir: "auto" })));
+      if (!this.line) this.box.append((this.line = create("div", { className: "cr-line", dir: "auto", translate: false })));
       if (!this.word) this.line.append((this.word = create("cr-word")));
       const character = record.characters[i];
       const span = create("span", {}, character);
