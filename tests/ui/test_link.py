@@ -52,7 +52,7 @@ def run(snippet: str) -> str:
 
 @pytest.mark.smoke
 def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
-    page = open_page(context, app)
+    page = open_page(context, app + "?model=rnn")
     set_speed(page, 0)
     choose(page, "lstm")
     show_view(page, "c")

@@ -69,9 +69,9 @@ def test_opening_leads_to_letters_and_own_texts(context: BrowserContext, app: st
     page, _ = opened(context, app)
     before = text(page)
     page.get_by_role("button", name="Change a letter").click()
-    position = page.evaluate("charrnn.live.cursor")
-    assert before[position] == " " and "\n" not in before[7:position]
-    page.keyboard.press("Tab")
+    position = before.index(" ", len("ROMEO:\n")) + 1
+    expect(page.locator(".cr-alternatives")).to_contain_text(before[position])
+    expect(page.locator(".cr-alternatives button").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".cr-opening")).to_be_hidden()
     page.wait_for_function("charrnn.live.record.edits.length === 1")

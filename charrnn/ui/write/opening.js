@@ -24,7 +24,11 @@ export function mount({ element }) {
     const isShown = opening !== null && isOpeningText();
     const appears = isShown && box.hidden;
     box.hidden = !isShown;
-    if (appears) whenDrawn(() => page.emit("color-by-unit", { unit: opening.unit, position: null }));
+    if (!appears) return;
+    whenDrawn(() => {
+      page.emit("color-by-unit", { unit: opening.unit, position: null });
+      document.querySelector(".cr-text").scrollTop = 0; // a text is read from its start
+    });
   }
 
   /** Act when the text of the network is on the page, unless another one takes its place. */
@@ -38,9 +42,9 @@ export function mount({ element }) {
   function changeLetter() {
     const { record, drawn } = page.live;
     const space = record.characters.indexOf(" ", record.prompt);
-    const position = space < 0 || space >= drawn ? record.prompt - 1 : space;
-    document.querySelectorAll(".cr-text .cr-line span")[position].click();
-    document.querySelector(".cr-likely button").focus();
+    const position = space < 0 || space + 1 >= drawn ? record.prompt : space + 1;
+    document.querySelectorAll(".cr-text .cr-line span")[position].scrollIntoView({ block: "nearest" });
+    page.live.showAlternatives(position);
   }
 
   $(".cr-opening-untrained").addEventListener("click", () => {

@@ -1,7 +1,7 @@
 // Colors of the text: none, by surprisal or by a unit; the choice between them, and the key of the colors.
 
 import { create, setText } from "../components/create_element.js";
-import { scaleEnds, symbol } from "./captions.js";
+import { formatValue, scaleEnds, symbol } from "./captions.js";
 import { unitName } from "./cursor_labels.js";
 import { namedUnits, nameOf } from "./row_names.js";
 
@@ -19,6 +19,7 @@ export class TextColoring {
     const $ = (selector) => element.querySelector(selector);
     Object.assign(this, { cursor, live, box: $(".cr-text"), key: $(".cr-color-key") });
     this.palette = null; // a ColorScale
+    this.high = 0; // value of the full color: largest of the unit in this text, since units of an unbounded view differ in size
     this.bySurprise = false;
     this.isChosen = false; // by the user: another text keeps it
     this.last = null; // {unit, of}: unit that the choice "unit" returns to, of this model and view
@@ -67,19 +68,37 @@ export class TextColoring {
       span.style.background = span.style.color = "";
       return;
     }
-    const level = bits === null ? map.level(record, i, this.cursor.unit) : Math.round(MAX_LEVEL * Math.min(1, bits / FULL_BITS));
+    const level = bits === null ? this.unitLevel(record, map, i) : Math.round(MAX_LEVEL * Math.min(1, bits / FULL_BITS));
     span.style.background = this.palette.fills[level + MAX_LEVEL];
     span.style.color = this.palette.inks[level + MAX_LEVEL];
   }
 
+  /** Return the color level of the unit at position i. */
+  unitLevel(record, map, i) {
+    const { unit } = this.cursor;
+    if (!this.hasOwnScale(record, map)) return map.level(record, i, unit);
+    const value = record.value(i, unit);
+    if (Math.abs(value) > this.high) {
+      this.high = Math.abs(value);
+      this.update();
+    }
+    return Math.round((MAX_LEVEL * value) / this.high) || 0;
+  }
+
+  /** Check if the colors are relative to the values of the unit, not to those of all units. */
+  hasOwnScale(record, map) {
+    return this.mode === "unit" && !record.view.bounded && !map.change;
+  }
+
   /** Color the whole text and show the key. */
   update() {
-    const { record, spans } = this.live();
+    const { record, map, spans } = this.live();
     const { mode } = this;
     const { unit } = this.cursor;
     const of = record && record.model.name + " " + record.view.name;
     if (unit !== null) this.last = { unit, of };
     else if (this.last?.of !== of) this.last = null;
+    if (record && this.hasOwnScale(record, map)) this.high = Math.max(0, ...spans.map((_, i) => Math.abs(record.value(i, unit))));
     this.box.classList.toggle("cr-coloured", mode !== "none");
     if (record) spans.forEach((span, i) => this.color(span, i));
     for (const button of this.buttons) {
@@ -100,7 +119,8 @@ export class TextColoring {
     }
     const { map } = this.live();
     const { unit } = this.cursor;
-    const [low, high] = scaleEnds(record.view, map.change);
+    const own = [-this.high, this.high].map((value) => formatValue(value, record.view, true));
+    const [low, high] = this.hasOwnScale(record, map) ? own : scaleEnds(record.view, map.change);
     const quantity = (map.change ? "Δ" : "") + symbol(record.view.name);
     return ["Coloured by ", create("b", {}, unitName(record, unit)), ` of ${quantity}${nameOf(record.view, unit)}`, scale(low, high, !map.change && record.view.low === 0)];
   }
