@@ -56,9 +56,9 @@ def page_html(parts: Mapping[str, Sequence[Part]]) -> str:
 <div class="gradio-container">
 <main class="main fillable">
 <div class="cr-header">{read("components/header.html")}</div>
+{_view("lecture/lecture", "lecture/lecture", read("lecture/lecture.html"), "cr-lecture-view")}
 <div class="cr-page">
 <div class="column cr-aside">
-{_view("lecture/lecture", "lecture/lecture", read("lecture/lecture.html"), "cr-lecture-view")}
 {_view("sidebar/sidebar", "sidebar/sidebar", read("sidebar/sidebar.html"), "cr-left")}
 </div>
 <div class="column cr-main cr-tabs">

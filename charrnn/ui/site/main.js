@@ -42,6 +42,7 @@ const mountIn = (root) => root.querySelectorAll("[data-module]").forEach(mountVi
 
 document.addEventListener("submit", (event) => event.preventDefault());
 showTabs(document.querySelector("[role=tablist]"), mountIn);
-for (const part of [".cr-lecture-view", ".cr-aside", "#cr-tab-write"]) mountIn(document.querySelector(part));
+mountView(document.querySelector(".cr-lecture-view"));
+for (const part of [".cr-aside", "#cr-tab-write"]) mountIn(document.querySelector(part));
 if (opening) deliver("write/opening", opening);
 lecture.open(link);
