@@ -61,7 +61,8 @@ def test_phone_layout_and_settings_drawer(context: BrowserContext, app: str):
 def test_words_are_english_and_texts_are_not_translated(page: Page):
     page.evaluate("document.documentElement.lang = 'de'")  # as Gradio does in a German browser
     expect(page.locator("html")).to_have_attribute("lang", "en")
-    assert page.locator(".cr-line").evaluate_all("lines => lines.filter(line => line.translate).length") == 0
+    texts = page.locator(".cr-line, .cr-likely th, .cr-after")
+    assert texts.count() > 10 and texts.evaluate_all("all => all.filter((each) => each.translate).length") == 0
 
 
 def test_link_preview_describes_the_page(app: str):

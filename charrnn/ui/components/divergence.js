@@ -45,7 +45,7 @@ function list(side, title, otherName) {
   const section = create("section", "cr-list");
   const remaining = side.kept === side.of ? `all ${side.of} characters` : `${side.kept} of ${side.of} characters stay`;
   section.append(create("h3", "", title), create("p", "cr-stay", `in the order of the draw, ${remaining}`));
-  const ranks = create("ol", "cr-ranks");
+  const ranks = create("ol", { className: "cr-ranks", translate: false });
   const largest = Math.max(...side.rows.map((row) => row.p), 1e-12);
   for (const row of side.rows) {
     const item = create("li", row.cut ? "cr-gone" : "");
