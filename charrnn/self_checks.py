@@ -48,7 +48,7 @@ def cell_matches_torch(kind: str, seed: int = 0) -> Check:
     ours = CharRNN(V, H, kind).double()
     for parameter in ours.parameters():
         parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64))
-    claim = f"The {kind} cell is torch.nn.{TorchCharRNN.LAYERS[kind].__name__}"
+    claim = f"Our {kind.upper()} matches PyTorch's"
     theirs = TorchCharRNN(V, H, kind).double()
     if different := _shapes(ours).items() ^ _shapes(theirs).items():
         names = ", ".join(sorted({name for name, _ in different}))
@@ -78,7 +78,7 @@ _NAMES = {
 
 def bptt_matches_autograd(network: CharRNN, ids: Sequence[int]) -> Check:
     """Compare the gradients of the hand-written backward pass with autograd."""
-    claim, exact = "Backpropagation by hand is autograd", copy.deepcopy(network).double()
+    claim, exact = "Hand-written backprop matches autograd", copy.deepcopy(network).double()
     inputs, targets = _windows(ids)
     reference = _gradients(exact, exact(inputs)[0], targets)
     if difference := exact.bptt_difference():
@@ -116,7 +116,7 @@ def gradient_matches_finite_difference(network: Network, ids: Sequence[int], see
                     weight.sub_(direction[name], alpha=float(sign * STEP / size))
         worst = _larger(worst, ((losses[0] - losses[1]) / (2 * STEP) - slope) / slope)
     how = f"this model's weights, {DIRECTIONS} random directions, relative"
-    return Check("The gradient is the slope of the loss", worst, SLOPE, how)
+    return Check("Gradient matches the measured slope", worst, SLOPE, how)
 
 
 def stepwise_matches_batch(network: Network, ids: Sequence[int]) -> Check:
@@ -132,7 +132,7 @@ def stepwise_matches_batch(network: Network, ids: Sequence[int]) -> Check:
     pieces = _larger(0.0, torch.cat([first[0], second[0]]) - batch)
     stream = _larger(0.0, torch.from_numpy(streamed) - batch)
     how = f"logits of {len(ids)} characters: in two pieces {pieces:.1e}, one by one in {decoded_by} {stream:.1e}"
-    return Check("A stream is one shot", _largest(pieces, stream), ROUNDING, how)
+    return Check("Reading in pieces = reading at once", _largest(pieces, stream), ROUNDING, how)
 
 
 def sample_twice(

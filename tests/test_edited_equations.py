@@ -517,5 +517,7 @@ def test_page_reports_slow_path_of_edit(tmp_path: Path, monkeypatch: pytest.Monk
     lines = {
         line["claim"]: line for line in json.loads(next(self_check_results(store, SharedChecks(), query)))["lines"]
     }
-    assert lines["Backpropagation by hand is autograd"]["holds"] is False
-    assert lines["The gradient is the slope of the loss"]["holds"] and lines["A stream is one shot"]["holds"]
+    assert lines["Hand-written backprop matches autograd"]["holds"] is False
+    assert (
+        lines["Gradient matches the measured slope"]["holds"] and lines["Reading in pieces = reading at once"]["holds"]
+    )

@@ -16,7 +16,7 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.under_the_hood.source_template import source_template
+from charrnn.ui.under_the_hood.source_template import HOW, source_template
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 from tests.engine_cases import NETWORKS
 from tests.node import node_json
@@ -67,8 +67,8 @@ def test_page_shows_the_lines_of_the_tracer(tmp_path: Path, name: str):
             expected = by_python(store, query)
             for array, other in zip(take_numbers(found), take_numbers(expected), strict=True):
                 np.testing.assert_allclose(array, other, rtol=1e-6, atol=1e-6)
-            words = expected.pop("words").replace("the code that writes, run once more and watched", "{}")
-            assert found.pop("words").replace("the recorded step of these lines, run in this page", "{}") == words
+            words = expected.pop("words").replace("the code re-run on this character", "{}")
+            assert found.pop("words").replace(HOW, "{}") == words
             assert found == {key: expected[key] for key in found}
             assert set(expected) - set(found) == {"part", "figure"}
 

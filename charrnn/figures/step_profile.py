@@ -23,9 +23,9 @@ from charrnn.figures.axes import (
 )
 from charrnn.figures.palette import AREA_OPACITY, BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, mixed, strokes
 
-BAR, ROW = 26, 50  # pixels: height of a bar; of a bar with its name
-MARGIN = {"l": 10, "r": 24, "t": 30, "b": 40}
-COST_HEIGHT = 420
+BAR, ROW = 20, 38  # pixels: height of a bar; of a bar with its name
+MARGIN = {"l": 10, "r": 24, "t": 16, "b": 40}
+COST_HEIGHT = 320
 COST_MARGIN = {"l": 62, "t": 14, "b": 48}
 LOOP = "loop over T"
 HATCHED = {"shape": "/", "size": 7, "solidity": 0.15}
@@ -38,22 +38,22 @@ def profile_height(record: Mapping[str, Any]) -> int:
 
 def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
-    Draw one bar per network with the share of each part of a step.
+    Draw one bar per network, as long as a step takes, of its parts.
 
     record: {"parts": [part, …], "rows": [{"name", "median_ms", "parts": {part: ms}}, …]}. Backward parts are hatched;
-    a part is labeled if there is room. width: pixels.
+    a part is labeled with its share of the step if there is room. width: pixels.
     """
     figure, rows = go.Figure(), record["rows"]
     inner = width - MARGIN["l"] - MARGIN["r"]
     totals = [sum(row["parts"].values()) for row in rows]
+    longest = max(totals, default=1.0)
     positions = list(range(len(rows)))
     for part in record["parts"]:
-        present = [part in row["parts"] for row in rows]
         shares = [row["parts"].get(part, 0.0) / total for row, total in zip(rows, totals, strict=True)]
         is_loop = part.endswith(LOOP)
         color = _color(part) if is_loop else mixed(_color(part), 2 * AREA_OPACITY)
         figure.add_bar(
-            x=[100 * share if is_present else None for share, is_present in zip(shares, present, strict=True)],
+            x=[row["parts"].get(part) for row in rows],
             y=positions,
             orientation="h",
             width=BAR / ROW,
@@ -63,17 +63,17 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
                 "line": {"color": PAPER, "width": 1},
                 "pattern": {**HATCHED, "fgcolor": PAPER, "bgcolor": color} if part.startswith("backward") else {},
             },
-            text=[_inside(part, share, inner) for share in shares],
+            text=[_inside(part, share, inner * total / longest) for share, total in zip(shares, totals, strict=True)],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             cliponaxis=True,
             constraintext="none",
             textfont={"family": MONO, "size": 11, "color": PAPER if is_loop else INK},
-            customdata=[[escaped(row["name"]), row["parts"].get(part, 0.0)] for row in rows],
+            customdata=[[escaped(row["name"]), 100 * share] for row, share in zip(rows, shares, strict=True)],
             hovertemplate="%{customdata[0]}<br>"
             + escaped(part)
-            + ": %{customdata[1]:.2f} ms, %{x:.1f} %<extra></extra>",
+            + ": %{x:.2f} ms, %{customdata[1]:.1f} %<extra></extra>",
         )
     for position, row in zip(positions, rows, strict=True):
         text = f"<b>{escaped(row['name'])}</b> {_ms(row['median_ms'])}"
@@ -83,23 +83,38 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
         MARGIN,
         barmode="stack",
         height=profile_height(record),
-        xaxis=axis("share of a step", range=[0, 100], ticksuffix=" %", dtick=25, showgrid=False),
+        xaxis=axis("milliseconds of a training step", range=[0, longest], showgrid=False),
         yaxis=axis(range=[len(rows) - 0.5, -0.6], visible=False),
     )
     return figure
 
 
 def describe_profile(record: Mapping[str, Any]) -> str:
-    """Describe each bar in a sentence."""
-    return " ".join(_describe(row) for row in record["rows"])
+    """Compare the fastest network with a loop over T and the one without, and say what can run in parallel."""
+    shares = {row["name"]: loop_share(row) for row in record["rows"]}
+    looping = [row for row in record["rows"] if shares[row["name"]]]
+    parallel = next((row for row in record["rows"] if not shares[row["name"]]), None)
+    if not looping:
+        return ""
+    fastest = min(looping, key=lambda row: row["median_ms"])
+    low, high = (choose(shares[row["name"]] for row in looping) for choose in (min, max))
+    span = f"{low:.0%}" if len(looping) == 1 else f"{low:.0%} to {high:.0%}"
+    loop = f"{span} of a recurrent step is the loop over T: each character waits for the one before it"
+    if parallel is None:
+        return f"{fastest['name']} takes {_ms(fastest['median_ms'])} a step. {loop}."
+    ratio, threads = parallel["median_ms"] / fastest["median_ms"], record["machine"]["threads"]
+    one, other = (f"{_ms(row['median_ms'])} with {row['name']}" for row in (fastest, parallel))
+    compared = f"{ratio:.0f} times as long" if ratio >= 1.5 else f"{ratio:.2f} times as long"
+    return (
+        f"A step takes {one} and {other}, {compared} on {threads} thread{'s' if threads > 1 else ''}. But {loop}. "
+        f"{parallel['name']} has no such loop, it computes all characters at once: hardware with thousands of parallel "
+        "lanes, a GPU, can use that; a few threads cannot."
+    )
 
 
-def _describe(row: Mapping[str, Any]) -> str:
-    total = sum(row["parts"].values())
-    loop = sum(ms for part, ms in row["parts"].items() if part.endswith(LOOP))
-    longest, ms = max(row["parts"].items(), key=lambda item: item[1])
-    share = f"{loop / total:.0%} of it in the loop over T" if loop else f"most of it in {longest} ({ms / total:.0%})"
-    return f"{row['name']}: {_ms(row['median_ms'])} a step, {share}."
+def loop_share(row: Mapping[str, Any]) -> float:
+    """Return the share of a step that is in the loop over T, forward and backward."""
+    return sum(ms for part, ms in row["parts"].items() if part.endswith(LOOP)) / sum(row["parts"].values())
 
 
 def step_cost_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
@@ -153,13 +168,13 @@ def step_cost_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
 
 
 def describe_step_cost(record: Mapping[str, Any]) -> str:
-    """Describe the lines in sentences."""
+    """Say how much slower each network becomes from the shortest windows to the longest."""
     lines = record["against_T"]
     if not lines:
         return ""
     lengths = lines[0]["seq_len"]
-    sentences = ", ".join(f"{line['name']} {line['median_ms'][-1] / line['median_ms'][0]:.1f}" for line in lines)
-    return f"A step with T = {lengths[-1]} takes so many times as long as one with T = {lengths[0]}: {sentences}."
+    slower = ", ".join(f"{line['name']} {line['median_ms'][-1] / line['median_ms'][0]:.1f}×" for line in lines)
+    return f"From {lengths[0]} to {lengths[-1]} characters in a window a step gets slower by: {slower}."
 
 
 def _ends(lengths: Sequence[int]) -> list[float]:

@@ -61,9 +61,9 @@ def read_character(network: Network, id: int, state: Any, layer: int = 1) -> tup
         output = decoder.step(id, state)
     network_run, *cell_runs = runs
     return [
-        *(Block.of("the two sums of this step", run) for run in cell_runs[:-1]),
+        *(Block.of("input + memory", run) for run in cell_runs[:-1]),
         *(Block.of("the cell", run, is_cell=True) for run in cell_runs[-1:]),
-        Block.of("around the cell: the embedding, and the head to the logits", network_run),
+        Block.of("input: this letter's row; output: a score for every letter", network_run),
     ], output
 
 
@@ -76,9 +76,9 @@ def _read_by_blocks(
     head_run, embedding_run, *block_runs = runs  # the run of `from_embedded` starts first
     block = Block.of(f"block {layer}", block_runs[layer - 1], is_cell=True)
     return [
-        Block.of("the character's embedding, and its position's rotation", embedding_run),
+        Block.of("input: this letter's row, and the rotation of its position", embedding_run),
         replace(block, lines=[_at_last_position(line) for line in block.lines]),
-        Block.of("the head: from the last stream to the logits", head_run),
+        Block.of("output: a score for every letter", head_run),
     ], output
 
 

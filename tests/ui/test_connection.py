@@ -112,7 +112,7 @@ def test_proxy_with_its_own_host_needs_no_setting(browser: Browser, app: str):
     secure = {"Sec-Fetch-Site": "same-origin"}  # where the proxy has a certificate
     with open_behind_proxy(browser, app, "?tab=hood", **secure) as page:
         page.wait_for_function(ALIVE)
-        expect(page.locator(".cr-code-line").first).to_be_visible()
+        expect(page.locator(".cr-cell .cr-code-line").first).to_be_visible()
         expect(page.locator(".cr-notice")).to_be_hidden()
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.cells import LSTMCell
+from charrnn.cells import CELLS, LSTMCell
 from charrnn.tracing import read_character
 from charrnn.training import Recipe
 from charrnn.ui.server import error_location
@@ -41,6 +41,11 @@ from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import choose, text, write
 from tests.ui.test_serving import serving
 
+DIAGRAM_LINES = {
+    "rnn": {"input + memory": ["self.W_hh(state.h)", "h = tanh("], "the new memory": ["h = tanh("]},
+    "gru": {"keep the memory": ["z = sigmoid("]},
+    "lstm": {"keep": ["f = sigmoid("], "what is kept": ["c = f * state.c + i * g"], "what is shown": ["h = o * tanh("]},
+}
 TEXT = "First Citizen: hear me, ye gods! " * 9
 
 
@@ -134,7 +139,7 @@ def shown_units(page: Page) -> dict[str, str]:
 def open_hood(context: BrowserContext, address: str) -> Page:
     page = open_page(context, address)
     page.get_by_role("tab", name="Under the hood").click()
-    expect(page.locator(".cr-code-line").first).to_be_visible()
+    expect(page.locator(".cr-cell .cr-code-line").first).to_be_visible()
     return page
 
 
@@ -196,12 +201,29 @@ def test_source_trace_follows_the_cursor_and_a_unit(context: BrowserContext, app
     activations = store.load("minigpt").decoder.read(store.load("minigpt").vocab.encode(text(page))).end.activations
     low, mean, high = (formatted(getattr(activations["layer 2"], name)()) for name in ("min", "mean", "max"))
     foot = page.locator(".cr-cell .cr-returned .cr-value-foot")
-    expect(foot).to_contain_text(f"min {low} · mean {mean} · max {high}")
+    expect(foot).to_contain_text(f"min {low} mean {mean} max {high}")
     strip = page.locator(".cr-cell .cr-returned .cr-strip")
     box = strip.bounding_box()
     assert box
     strip.click(position={"x": (40 + 0.5) / 128 * box["width"], "y": 5})
     expect(unit).to_have_value("40")
+
+
+def test_diagram_lights_the_lines_it_names(context: BrowserContext, app: str):
+    page = open_hood(context, app)
+    lit = page.locator(".cr-lit pre > code")
+    for cell, boxes in DIAGRAM_LINES.items():
+        choose(page, cell)
+        expect(page.locator(".cr-cell h3")).to_contain_text(f"{CELLS[cell].__name__}.update")
+        for words, lines in boxes.items():
+            box = page.locator(".cr-hood-diagram button", has_text=words)
+            box.click()
+            expect(box).to_have_attribute("aria-pressed", "true")
+            expect(lit).to_have_text([re.compile(re.escape(line)) for line in lines])
+    last = page.locator(".cr-cell .cr-bound .cr-value-unit").last.inner_text().strip()
+    expect(page.locator(".cr-box-number").nth(-2)).to_have_text(last)  # h
+    box.click()
+    expect(lit).to_have_count(0)
 
 
 # ------------------------------------------------------------------ self-checks
@@ -212,12 +234,12 @@ def test_self_checks_cover_every_claim(small: Store, model: str):
     (answer,) = map(json.loads, self_check_results(small, SharedChecks(), query(model, {})))
     lines = {line["claim"]: line for line in answer["lines"]}
     assert answer["failing"] == 0 and answer["words"].startswith("All of these hold.")
-    assert ("Backpropagation by hand is autograd" in lines) == (model != "minigpt")
-    assert float(lines["A stream is one shot"]["value"]) < 1e-10
+    assert ("Hand-written backprop matches autograd" in lines) == (model != "minigpt")
+    assert float(lines["Reading in pieces = reading at once"]["value"]) < 1e-10
     assert lines["torch"]["value"] == torch.__version__ and lines["gradio"]["value"] == gradio.__version__
     loaded = small.load(model)
     drawn = dice(loaded)
-    assert drawn and lines["generate and sample write one text"]["value"] == drawn["digest"] == digest(drawn["text"])
+    assert drawn and lines["Server and Python write the same text"]["value"] == drawn["digest"] == digest(drawn["text"])
     assert lines["The checkpoint's file has not changed"]["value"] == loaded.info.sha256[:12]
 
 
@@ -276,24 +298,24 @@ def test_self_checks_name_a_planted_bug(context: BrowserContext, tmp_path: Path,
         summary = page.locator(".cr-trust summary")
         expect(page.locator(".cr-checks li")).to_have_count(0)
         summary.click()
-        expect(summary).to_contain_text("✓ every claim holds")
+        expect(summary).to_contain_text("✓ every check passes")
         found = checks(page)
         drawn = dice(store.load("lstm"))
-        assert drawn and found["The page's sampler writes it too"][:2] == ["✓ holds", drawn["digest"]]
-        assert "120 of 120 characters" in found["The page's sampler writes it too"][2]
-        assert found["The lstm cell is torch.nn.LSTM"][0] == "✓ holds"
-        assert float(found["The lstm cell is torch.nn.LSTM"][1]) < 1e-12
+        assert drawn and found["So does this page's sampler"][:2] == ["✓ passes", drawn["digest"]]
+        assert "120 of 120 characters" in found["So does this page's sampler"][2]
+        assert found["Our LSTM matches PyTorch's"][0] == "✓ passes"
+        assert float(found["Our LSTM matches PyTorch's"][1]) < 1e-12
         assert found["torch"][1] == torch.__version__
 
         monkeypatch.setattr(LSTMCell, "update", update_without_forget_gate)
         page.get_by_role("button", name="Measure again").click()
-        expect(summary).to_contain_text("lines fail")
+        expect(summary).to_contain_text("checks fail")
         found = checks(page)
         wrong = [claim for claim, (state, _, _) in found.items() if state == "✗ FAILS"]
-        assert {"The lstm cell is torch.nn.LSTM", "Backpropagation by hand is autograd"} <= set(wrong)
-        assert found["The gru cell is torch.nn.GRU"][0] == "✓ holds"
-        assert float(found["The lstm cell is torch.nn.LSTM"][1]) > 1e-3
-        expect(page.locator("#cr-trust .cr-plot-words")).to_contain_text("The lstm cell is torch.nn.LSTM")
+        assert {"Our LSTM matches PyTorch's", "Hand-written backprop matches autograd"} <= set(wrong)
+        assert found["Our GRU matches PyTorch's"][0] == "✓ passes"
+        assert float(found["Our LSTM matches PyTorch's"][1]) > 1e-3
+        expect(page.locator("#cr-trust .cr-plot-words")).to_contain_text("Our LSTM matches PyTorch's")
 
 
 # ------------------------------------------------------------------ step timing
@@ -313,9 +335,8 @@ def test_live_timing_reports_progress_then_sections():
     of_minigpt = [cell.get("value") for cell in last["table"]["rows"][3]["cells"]]
     assert of_minigpt[2] == pytest.approx(1000 * of_minigpt[1] / 16) and of_minigpt[3] == pytest.approx(100.0)
     assert [trace["name"] for trace in last["figure"]["data"]][1] == "loop over T"
-    shares = {trace["name"]: trace["x"][2] for trace in last["figure"]["data"]}
-    assert sum(share or 0 for share in shares.values()) == pytest.approx(100)
-    assert shares["backward: loop over T"] > 0 and shares["blocks"] is None
+    parts = {trace["name"]: trace["x"][3] for trace in last["figure"]["data"]}
+    assert parts["backward: blocks"] > 0 and parts["loop over T"] is None
     assert f"torch {torch.__version__}" in last["words"] and "batch 2, 8 characters, 8 units" in last["words"]
 
 
@@ -338,10 +359,10 @@ def test_only_one_live_timing_runs_at_a_time():
 def test_live_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: str):
     page, other = open_hood(context, app), open_hood(context, app)
     part, of_other = page.locator("#cr-time-it"), other.locator("#cr-time-it")
-    start, stop = (part.get_by_role("button", name=name) for name in ("Time it", "Stop timing"))
+    start, stop = (part.get_by_role("button", name=name) for name in ("Measure on this server", "Stop"))
     start.click()
     expect(part.locator(".cr-plot-words")).to_contain_text("Measuring:")
-    of_other.get_by_role("button", name="Time it").click()
+    of_other.get_by_role("button", name="Measure on this server").click()
     expect(of_other.locator(".cr-plot-words")).to_contain_text("Somebody else is measuring")
     stop.click()
     expect(part.locator(".cr-plot-words")).to_have_text("Stopped.")

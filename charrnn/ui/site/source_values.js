@@ -10,7 +10,7 @@ import { sized } from "../engine/decoder.js";
  */
 export async function sourceMessage(engine, template, { number, checkpoint, form: { text } }, signal) {
   if (!text) return { number, words: template.no_text };
-  const { units, layer, layers, context } = template;
+  const { diagram, units, layer, layers, context } = template;
   const blocks = structuredClone(template.blocks);
   const values = blocks.flatMap((block) => block.lines).flatMap((line) => line.values);
   const computed = values.filter((value) => Array.isArray(value.numbers));
@@ -24,5 +24,5 @@ export async function sourceMessage(engine, template, { number, checkpoint, form
   const full = context === null ? null : context - 1;
   const length = full === null ? 0 : Math.min(full, Array.from(text).length - 1); // of the cache before the last character
   for (const value of values) value.shape = sized(value.shape, length, full);
-  return { number, words: template.words.replace("{step}", checkpoint.step), blocks, units, layer, layers };
+  return { number, words: template.words.replace("{step}", checkpoint.step.toLocaleString("en")), blocks, diagram, units, layer, layers };
 }

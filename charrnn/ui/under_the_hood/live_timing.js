@@ -48,5 +48,6 @@ export function mount({ element, send }) {
     if (!answer.figure) return;
     showFigure(answer);
     showTable(answer.table);
+    element.querySelector(".cr-fold").hidden = !answer.table;
   };
 }

@@ -15,7 +15,7 @@ NETWORKS = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
 RECIPE = Recipe(batch=64, seq_len=64, hidden_dim=256)  # half the window of the record, to take a few seconds
 ROUNDS, SECONDS = 4, 12.0
 TIMEOUT_S = 20.0  # without a renewal, after which an owner loses the lock
-BUSY = "Somebody else is measuring on this machine right now: try again in a few seconds."
+BUSY = "Somebody else is measuring on this server: try again in a few seconds."
 
 
 class TimingLock:
@@ -121,5 +121,5 @@ def against_record(record: Mapping[str, Any], recorded: Mapping[str, Any] | None
         ]
         for row in record["rows"]
     ]
-    titles = ["network", "ms a step here", "µs a character here", "in the record", "loop over T here", "in the record"]
-    return Table("Here and in the record, whose windows are longer", titles, body)
+    titles = ["network", "ms per step here", "µs per character here", "reference", "loop over T here", "reference"]
+    return Table("This server vs. our reference (longer windows)", titles, body)

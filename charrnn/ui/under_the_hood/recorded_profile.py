@@ -45,11 +45,11 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"No measurements found: run {COMMAND}") from None
+        raise ValueError(f"No measurement yet. Run {COMMAND}") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be read ({error}): write it again with {COMMAND}") from None
+        raise ValueError(f"{path.name} is damaged ({error}). Recreate it with {COMMAND}") from None
     if not isinstance(record, dict) or not KEYS <= record.keys():
-        raise ValueError(f"{path.name} is not a record of a profile: write it again with {COMMAND}")
+        raise ValueError(f"{path.name} is damaged. Recreate it with {COMMAND}")
     return record
 
 
@@ -60,15 +60,18 @@ def _shown(query: ViewQuery, record: dict[str, Any], figure: Callable[..., Any],
 
 
 def _parts(record: dict[str, Any]) -> Table:
+    from charrnn.figures import loop_share
+
     body = [
         [
             Cell(row["name"]),
             number(row["median_ms"], "{:.1f}"),
+            number(loop_share(row), "{:.0%}"),
             *(number(row["parts"].get(p), "{:.1f}") for p in record["parts"]),
         ]
         for row in record["rows"]
     ]
-    return Table("The same in milliseconds", ["network", "whole step", *record["parts"]], body)
+    return Table("Milliseconds of a step", ["network", "whole step", "share of loops", *record["parts"]], body)
 
 
 def _times(record: dict[str, Any]) -> Table:
@@ -78,4 +81,4 @@ def _times(record: dict[str, Any]) -> Table:
         [Cell(line["name"]), *(number(ms.get(T), "{:.1f}") for T in lengths)]
         for line, ms in zip(record["against_T"], times, strict=True)
     ]
-    return Table("The same in milliseconds", ["network", *(f"T = {T}" for T in lengths)], body)
+    return Table("Milliseconds of a step", ["network", *(f"T = {T}" for T in lengths)], body)

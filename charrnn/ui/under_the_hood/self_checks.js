@@ -8,7 +8,7 @@ import { page } from "../components/page_state.js";
 import { provider } from "../session/page_session.js";
 
 const MAX_LOGIT_DIFFERENCE = 1e-5; // Python sends float32
-const STATES = { true: ["cr-holds", "✓", "holds"], false: ["cr-fails", "✗", "FAILS"], null: ["cr-told", "·", "for the record"] };
+const STATES = { true: ["cr-holds", "✓", "passes"], false: ["cr-fails", "✗", "FAILS"], null: ["cr-told", "·", "for the record"] };
 
 /** Return the beginning of a SHA-256, as Python sends it; "" if the browser offers none, on an insecure page. */
 async function digest(text) {
@@ -19,7 +19,7 @@ async function digest(text) {
 
 /** Check that the sampler of the page draws Python's text from Python's logits. */
 async function checkPageSampler(dice) {
-  const claim = "The page's sampler writes it too";
+  const claim = "So does this page's sampler";
   if (!dice) return { claim, value: "nothing to draw from", limit: "the same hash", holds: false, how: "" };
   const logits = decodeArray(dice.logits, Float32Array);
   const characters = Array.from(dice.characters);
@@ -38,7 +38,7 @@ async function checkPageSampler(dice) {
 
 /** Check that the network in the page gives Python's text and logits. */
 async function checkPageEngine(dice) {
-  const claim = "The network in the page writes it too";
+  const claim = "So does the network in this page";
   const limit = "the same text, logits within " + MAX_LOGIT_DIFFERENCE;
   const engine = dice && (await provider.engineFor(page.checkpoint));
   if (!engine) return { claim, value: "not in this page", limit, holds: null, how: "the server runs this network" };
@@ -91,12 +91,12 @@ export function mount({ element, send }) {
     const number = (shown += 1);
     const own = [await checkPageSampler(answer.dice), await checkPageEngine(answer.dice)];
     if (number !== shown) return; // a newer answer has come
-    const after = answer.lines.findIndex((line) => line.claim.startsWith("generate and sample")) + 1;
+    const after = answer.lines.findIndex((line) => line.claim.startsWith("Server and Python")) + 1;
     const lines = answer.lines.toSpliced(after, 0, ...own);
     const failing = own.filter(({ holds }) => holds === false);
     view.say([...failing.map(({ claim }) => claim + ": this fails."), answer.words].join(" "));
     element.querySelector(".cr-trust-summary").textContent =
-      answer.failing || failing.length ? "✗ " + (answer.failing + failing.length) + " of " + lines.length + " lines fail" : "✓ every claim holds";
+      answer.failing || failing.length ? "✗ " + (answer.failing + failing.length) + " of " + lines.length + " checks fail" : "✓ every check passes";
     list.replaceChildren(...lines.map(item));
   }
 

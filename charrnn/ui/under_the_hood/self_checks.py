@@ -106,7 +106,7 @@ def digest(text: str) -> str:
 
 def of_sampling(loaded: LoadedModel) -> list[dict[str, Any]]:
     """Check that `generate`, which runs the recorded step, and `sample` return the same text."""
-    claim, limit = "generate and sample write one text", "the same hash"
+    claim, limit = "Server and Python write the same text", "the same hash"
     prompt = loaded.vocab.encode(loaded.vocab.default_prompt(PROMPT))
     how = f"seed {SEED}, {SAMPLE_CHARS} characters: generate(…), which runs the recorded step, and sample(…)"
     try:

@@ -4,7 +4,7 @@ import { decodeArray } from "../components/base64.js";
 import { create } from "../components/create_element.js";
 import { MAX_LEVEL } from "../components/text_record.js";
 
-const MAX_WRITTEN = 5; // numbers of a value that are written out
+const MAX_WRITTEN = 3; // numbers of a value that are written out
 
 /** Format a number with three decimals and a minus sign. */
 function format(value) {
@@ -53,7 +53,7 @@ class ValueRow {
       });
     }
     const first = [...this.numbers.subarray(0, MAX_WRITTEN)].map(format).join("  ") + (this.numbers.length > MAX_WRITTEN ? "  …" : "");
-    const summary = "min " + format(low) + " · mean " + format(mean) + " · max " + format(high);
+    const summary = "min " + format(low) + " mean " + format(mean) + " max " + format(high);
     const foot = create("div", "cr-value-foot", create("span", "cr-first", first), create("span", {}, summary));
     this.node.append(head, strip, foot);
   }
@@ -63,7 +63,9 @@ class ValueRow {
     const { shape, kind } = this.value;
     const isPart = this.numbers.length < shape.reduce((product, size) => product * size, 1);
     const part = isPart ? ", the last of " + shape[2] + " positions" : "";
-    return (kind === "given" ? "given " : "") + "(" + shape.join(", ") + (shape.length === 1 ? ",)" : ")") + part;
+    const isVector = shape.at(-1) === this.numbers.length;
+    const size = isVector ? shape.at(-1) + " numbers" : "(" + shape.join(", ") + ")" + part;
+    return (kind === "given" ? "argument, " : "") + size;
   }
 
   paint(palette) {
@@ -88,6 +90,13 @@ class ValueRow {
   }
 }
 
+/** Create the box of a block; one around the cell's own is a closed fold. */
+function blockNode(block) {
+  const title = create("span", {}, block.name + ", " + block.file);
+  if (block.cell) return create("section", { className: "cr-code-block cr-cell", ariaLabel: block.name }, create("h3", {}, block.title, title));
+  return create("details", { className: "cr-code-block", ariaLabel: block.name }, create("summary", {}, create("h3", {}, block.title, title)));
+}
+
 /** Create a source line beside its values. */
 function lineNode(line, rows) {
   const source = create("pre", {}, create("span", "cr-line-number", line.number + " "), create("code", {}, line.source));
@@ -97,23 +106,36 @@ function lineNode(line, rows) {
 /**
  * Show source blocks in this box; choose(unit) is called for a clicked unit.
  *
- * Returns {show, showUnit, paint}: show(blocks, units, unit) draws blocks with this unit shown; paint(palette) sets the colors.
+ * Returns {show, showUnit, paint, light, numberOf}: show(blocks, units, unit) draws blocks with this unit shown; paint(palette)
+ * sets the colors; light(part) marks the lines of a part of a diagram, or none; numberOf(part) returns its number of the unit.
  */
 export function createSourceBlocks(box, choose) {
   let rows = [];
+  let lines = []; // { cell, node, rows } of each line
   let palette = null;
+
+  /** The lines of a part: the last one of the cell for each expression, and all around it that compute one. */
+  function linesOf({ inside, around }) {
+    const has = (line, source) => line.rows.some((row) => row.value.source === source);
+    const own = inside.map((source) => lines.findLast((line) => line.cell && has(line, source)));
+    const others = lines.filter((line) => !line.cell && around.some((source) => has(line, source)));
+    return [...own.filter(Boolean), ...others];
+  }
   const showUnit = (unit) => rows.forEach((row) => row.showUnit(unit));
 
   return {
     show(blocks, units, unit) {
+      const opened = [...box.querySelectorAll("details[open]")].map((fold) => fold.ariaLabel);
       rows = [];
+      lines = [];
       const nodes = blocks.map((block) => {
-        const head = create("h3", {}, block.title, create("span", {}, block.name + ", " + block.file));
-        const node = create("section", { className: "cr-code-block" + (block.cell ? " cr-cell" : ""), ariaLabel: block.name }, head);
+        const node = blockNode(block);
+        node.open = opened.includes(block.name);
         for (const line of block.lines) {
           const own = line.values.map((value) => new ValueRow(value, units, choose));
           rows.push(...own);
-          node.append(lineNode(line, own));
+          lines.push({ cell: block.cell, node: lineNode(line, own), rows: own });
+          node.append(lines.at(-1).node);
         }
         return node;
       });
@@ -122,6 +144,19 @@ export function createSourceBlocks(box, choose) {
       showUnit(unit);
     },
     showUnit,
+    light(part) {
+      for (const { node } of lines) node.classList.remove("cr-lit");
+      for (const { node } of part ? linesOf(part) : []) {
+        node.classList.add("cr-lit");
+        const fold = node.closest("details");
+        if (fold) fold.open = true;
+      }
+    },
+    numberOf({ inside }) {
+      if (inside.length !== 1) return "";
+      const found = lines.filter((line) => line.cell).flatMap((line) => line.rows).findLast((row) => row.value.source === inside[0]);
+      return found?.value.units.length === 1 ? found.unit.textContent.trim() : "";
+    },
     paint(colors) {
       palette = colors;
       rows.forEach((row) => row.paint(palette));

@@ -14,12 +14,13 @@ import numpy as np
 from charrnn.export import Graph, cache_lengths, exact_copy, graph_decoder, recorded_step, size_by_length
 from charrnn.tracing import Block, Line, layers_of, read_character
 from charrnn.ui.server.loaded_model import LoadedModel
+from charrnn.ui.under_the_hood.cell_diagram import diagram_of
 from charrnn.ui.under_the_hood.source_trace import NO_TEXT, block_json, description
 
 TEXTS = 3  # of each length
 LENGTH = 20  # characters before the traced one, if no state grows
 CLOSE = 1e-9  # absolute, and relative to larger numbers
-HOW = "the recorded step of these lines, run in this page"
+HOW = "the recorded step of these lines, run in this page on this character"
 
 
 class Candidate(NamedTuple):
@@ -71,6 +72,7 @@ def source_template(loaded: LoadedModel, layer: int = 1) -> dict[str, Any]:
         "words": " ".join(words),
         "no_text": NO_TEXT,
         "blocks": blocks,
+        "diagram": diagram_of(loaded.info.cell),
         "units": loaded.info.hidden_dim,
         "layer": layer,
         "layers": layers_of(network),

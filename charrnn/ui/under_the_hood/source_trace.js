@@ -5,6 +5,7 @@ import { createViewQuery } from "../components/view_query.js";
 import { ColorScale } from "../components/color_scale.js";
 import { onTheme, page, visible } from "../components/page_state.js";
 import { registerUnlinked } from "../components/unlinked.js";
+import { createDiagram } from "./cell_diagram.js";
 import { createSourceBlocks } from "./source_lines.js";
 
 const POLL_MS = 100; // between two checks of the cursor
@@ -18,6 +19,7 @@ export function mount({ element, send }) {
   const unit = $(".cr-hood-unit");
   const layer = $(".cr-hood-layer select");
   const blocks = createSourceBlocks($(".cr-hood-code"), choose);
+  const diagram = createDiagram($(".cr-hood-diagram"), blocks);
   let queriedKey = "";
   let queriedAt = -Infinity; // when the pending query was sent
 
@@ -64,16 +66,21 @@ export function mount({ element, send }) {
     box.ariaLabel = "“" + current + "”, character " + (cursor + 1) + " of " + page.live.drawn;
   }
 
+  function showUnit(index) {
+    blocks.showUnit(index);
+    diagram.showUnit();
+  }
+
   function choose(index) {
     unit.value = index;
-    blocks.showUnit(index);
+    showUnit(index);
   }
 
   const move = (by) => page.emit("cursor-moved", by);
 
   unit.addEventListener("input", () => {
     const index = Math.round(Number(unit.value));
-    if (unit.value !== "" && index >= 0 && index <= Number(unit.max)) blocks.showUnit(index);
+    if (unit.value !== "" && index >= 0 && index <= Number(unit.max)) showUnit(index);
   });
   layer.addEventListener("change", view.ask);
   registerUnlinked(() => (Number(unit.value) || layer.selectedIndex > 0 ? "the unit and block of Under the hood" : ""));
@@ -93,7 +100,10 @@ export function mount({ element, send }) {
   function show(answer) {
     queriedAt = -Infinity;
     showContext();
-    if (!answer.blocks) return blocks.show([]);
+    if (!answer.blocks) {
+      blocks.show([]);
+      return diagram.show();
+    }
     unit.max = answer.units - 1;
     if (Number(unit.value) > answer.units - 1) unit.value = 0;
     $(".cr-hood-layer").hidden = answer.layers < 2;
@@ -102,6 +112,7 @@ export function mount({ element, send }) {
     }
     layer.value = answer.layer;
     blocks.show(answer.blocks, answer.units, Number(unit.value) || 0);
+    diagram.show(answer.diagram);
   }
 
   return view.receive;

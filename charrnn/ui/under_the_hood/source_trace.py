@@ -15,10 +15,11 @@ from charrnn.ui.server.page_messages import packed
 from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
+from charrnn.ui.under_the_hood.cell_diagram import diagram_of
 
 MAX_LAYERS = 64  # of a request
 STRIDE = 128  # characters between two cached states
-NO_TEXT = "Nothing has been read yet: write a text, or move the cursor to a character."
+NO_TEXT = "Nothing has been read yet: press Write, or move the cursor to a character."
 NOT_BY_UNIT = ("embed", "head", "logits", "pairs", "positions", "ids")  # in expressions of other values
 
 
@@ -53,14 +54,16 @@ def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterato
     except Exception as error:  # an edited cell can raise any
         yield message(query.number, locate_error(error))
         return
-    words = description(loaded, loaded.checkpoint.step, "the code that writes, run once more and watched")
+    words = description(loaded, f"{loaded.checkpoint.step:,}", "the code re-run on this character")
     shown = [block_json(block, loaded) for block in blocks]
-    yield message(query.number, words, blocks=shown, units=loaded.info.hidden_dim, layer=layer, layers=layers)
+    diagram = diagram_of(loaded.info.cell)
+    sizes = {"units": loaded.info.hidden_dim, "layer": layer, "layers": layers}
+    yield message(query.number, words, blocks=shown, diagram=diagram, **sizes)
 
 
-def description(loaded: LoadedModel, step: int | str, how: str) -> str:
+def description(loaded: LoadedModel, step: str, how: str) -> str:
     """Return the words above the lines: the model, how its values were computed, and its slow paths."""
-    words = f"As {loaded.title}, step {step}, reads it: {how}."
+    words = f"{loaded.title}, step {step}: {how}."
     return " ".join([words, *loaded.checkpoint.model.notices()])
 
 

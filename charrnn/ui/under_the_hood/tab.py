@@ -16,18 +16,36 @@ def parts(store: Store, record: Path = RECORD) -> list[Part]:
     prefixes, measurements, lock = PrefixCache(), SharedChecks(), TimingLock()
     folder, plot = "under_the_hood", "components/plot/plot"
     return [
-        Part("cr-cell-source", f"{folder}/source_trace", lambda query, _: cell_lines(store, prefixes, query)),
-        Part("cr-trust", f"{folder}/self_checks", lambda query, _: self_check_results(store, measurements, query)),
-        Part("cr-profile", plot, lambda query, _: profile(query, record), heading=f"{folder}/recorded_profile"),
+        Part(
+            "cr-cell-source",
+            f"{folder}/source_trace",
+            lambda query, _: cell_lines(store, prefixes, query),
+            label="The real code",
+        ),
+        Part(
+            "cr-profile",
+            plot,
+            lambda query, _: profile(query, record),
+            f"{folder}/recorded_profile",
+            label="Where the time goes",
+        ),
         Part(
             "cr-time-it",
             f"{folder}/live_timing",
             lambda query, is_current: timing(lock, query, is_current, find_record(record)),
+            label="Measure it here",
         ),
         Part(
             "cr-window",
             plot,
             lambda query, _: against_length(query, record),
-            heading=f"{folder}/recorded_window_length",
+            f"{folder}/recorded_window_length",
+            label="What a longer window costs",
+        ),
+        Part(
+            "cr-trust",
+            f"{folder}/self_checks",
+            lambda query, _: self_check_results(store, measurements, query),
+            label="Can you trust this?",
         ),
     ]
