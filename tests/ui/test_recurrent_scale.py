@@ -202,6 +202,7 @@ def names(page: Page, figure: str) -> list[str]:
 def test_scale_set_by_link_and_key_updates_everything(page: Page, trained: Path):
     part, slider = page.locator("#cr-knob"), page.locator("#cr-knob-g")
     wait_for_scale(page, "× 0.70")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 2000, "the tab takes three screens"
     expect(slider).to_have_value("0.7")
     expect(slider).to_have_attribute("aria-valuetext", "0.70")
     assert {"× 1", "× 0.70"} <= set(names(page, "curve")) & set(names(page, "cloud"))
