@@ -69,9 +69,10 @@ def text(run: Run) -> str:
 
 def write(run: Run, prompt: str, seed: int, characters: int) -> str:
     """Press Write and wait for the end -> the whole text."""
-    before = run("return charrnn.live.record.run")
     values = {"speed": 8, "prompt": prompt, "seed": seed, "characters": characters}
     act(run, *(f"set({json.dumps(name)}, {json.dumps(value)})" for name, value in values.items()))
+    until(run, "charrnn.state !== 'writing'")  # another network or step rewrites the text
+    before = run("return charrnn.live.record.run")
     act(run, "$('[data-action=write]').click()")
     until(run, f"charrnn.live.record.run > {before} && {IS_IDLE}")
     return text(run)
