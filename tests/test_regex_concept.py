@@ -35,9 +35,10 @@ def test_regex_covers_its_matches():
 @pytest.mark.parametrize(
     ("pattern", "position", "reason"),
     [
-        ("a(b", 1, "missing ), unterminated subpattern at position 1"),
-        ("*a", 0, "nothing to repeat"),
-        ("a[b", 1, "unterminated character set"),
+        ("a(b", 1, "not a valid pattern: “(” is never closed"),
+        ("*a", 0, "“*” has nothing to repeat"),
+        ("a[b", 1, "“[” is never closed"),
+        (r"a\q", 1, r"bad escape \q"),
     ],
 )
 def test_regex_error_has_position(pattern: str, position: int, reason: str):
@@ -48,13 +49,13 @@ def test_regex_error_has_position(pattern: str, position: int, reason: str):
 
 @pytest.mark.parametrize("pattern", ["", "a" * 501, "(" * 400])
 def test_unsupported_regex_is_refused(pattern: str):
-    with pytest.raises(PatternError, match="the pattern"):
+    with pytest.raises(PatternError, match="pattern"):
         covered_by(pattern, TEXT)
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(.*)*x"])
 def test_slow_regex_is_stopped(pattern: str):
     began = time.monotonic()
-    with pytest.raises(PatternError, match=r"stopped after 0\.5 s on 20,000 characters"):
+    with pytest.raises(PatternError, match=r"^stopped after 0\.5 s on 20,000 characters"):
         covered_by(pattern, "a" * 19_999 + "!", limit_s=0.5)
     assert time.monotonic() - began < 20  # any limit

@@ -11,6 +11,13 @@ from charrnn.neurons.concepts import covered
 
 MAX_PATTERN_CHARS = 500
 LIMIT_S = 2.0
+REASONS = {  # of Python, in other words; {} is the character at the error
+    "missing ), unterminated subpattern": "“{}” is never closed",
+    "unterminated character set": "“{}” is never closed",
+    "unbalanced parenthesis": "“{}” closes nothing",
+    "nothing to repeat": "“{}” has nothing to repeat",
+    "multiple repeat": "“{}” repeats a repetition",
+}
 WORKER = Path(__file__).with_name("regex_worker.py")
 
 
@@ -39,14 +46,14 @@ def covered_by(pattern: str, text: str, limit_s: float = LIMIT_S) -> np.ndarray:
         output = subprocess.run(command, input=request, capture_output=True, timeout=limit_s, check=True).stdout
     except subprocess.TimeoutExpired:
         raise PatternError(
-            f"the pattern was stopped after {limit_s:g} s on {len(text):,} characters: "
-            "repetitions inside repetitions, such as (a+)+, can take exponential time"
+            f"stopped after {limit_s:g} s on {len(text):,} characters: nested repeats such as (a+)+ can run for ever"
         ) from None
     except subprocess.CalledProcessError:
         raise PatternError("the pattern needs too much memory: make its repetitions smaller") from None
     result = json.loads(output)
     if "error" in result:
         position = result["position"]
-        where = "" if position is None else f" at position {position}"
-        raise PatternError(f"the pattern is not a regular expression: {result['error']}{where}", position)
+        character = "" if position is None else pattern[position : position + 1]
+        reason = REASONS.get(result["error"])
+        raise PatternError(f"not a valid pattern: {reason.format(character) if reason else result['error']}", position)
     return covered(len(text), result["spans"])
