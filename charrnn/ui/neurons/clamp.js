@@ -30,8 +30,8 @@ export function mount({ element, send }) {
       prompt,
       seed,
       characters: Math.min(MAX_CHARS, characters),
-      titles: [`A · ${titleOf(checkpoint)}, as it is`, `B · held: ${clamps.map(clampName).join(", ")}`],
-      whyIdentical: "no die fell where the clamp moves an edge of the bar",
+      titles: [`A · ${titleOf(checkpoint)}, as it is`, `B · frozen: ${clamps.map(clampName).join(", ")}`],
+      whyIdentical: "the change never mattered for these random numbers",
     };
   }
   const texts = createCoupledTexts({ element, request: textRequest, pause: PAUSE_MS });

@@ -5,7 +5,7 @@ from typing import Any
 
 from charrnn.clamps import limits
 from charrnn.surprisal import Difference, GroupMean
-from charrnn.ui.components.table.surprisal_table import describe_mean, difference_table
+from charrnn.ui.components.table.surprisal_table import difference_table, signed_with_margin
 from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -14,7 +14,8 @@ from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-MAX_READ_CHARS = 3000  # of the held-out text: a second, for MiniGPT a few
+MAX_READ_CHARS = 3500  # of the held-out text: a second, for MiniGPT a few
+NEGLIGIBLE_SHARE = 0.005  # of the bits that the network needs
 
 
 def clamp_effects(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
@@ -39,7 +40,11 @@ def clamp_effects(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iter
 def describe_units(stats: ActivationStats) -> dict[str, Any]:
     """Describe what can be clamped: names with their ranges, number of units, and the text of the usual values."""
     names = [{"name": name, "span": stats.span(name), "limits": limits(name)} for name in stats.values]
-    return {"names": names, "units": stats.units, "usual_of": f"5 %, mean and 95 %: over {stats}."}
+    return {
+        "names": names,
+        "units": stats.units,
+        "usual_of": f"Low, average and high: 5 %, mean and 95 % over {stats}.",
+    }
 
 
 def holdout_text(store: Store, loaded: LoadedModel, query: ViewQuery) -> tuple[SourceText, str]:
@@ -54,19 +59,19 @@ def holdout_text(store: Store, loaded: LoadedModel, query: ViewQuery) -> tuple[S
 
 def describe_cost(whole: GroupMean, origin: str) -> str:
     """Describe Δ bits on a text of this origin."""
-    return f"{describe_mean(whole, 4, origin)}: {whole.b_bits:.4f} as it is, {whole.a_bits:.4f} held. {_verdict(whole)}"
-
-
-def _verdict(whole: GroupMean) -> str:
+    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
+    delta = f"{signed_with_margin(whole)} bits per character"
+    means = f"{whole.b_bits:.3f} as it is, {whole.a_bits:.3f} frozen, over {over} of {origin}"
     if abs(whole.delta_bits) <= (whole.margin_bits or 0.0):
-        return "The 95 % interval contains 0: on this text the network does as well without it."
+        return f"No measurable cost: the network does as well without it. Δ = {delta}: {means}."
     if whole.delta_bits < 0:
-        return "Held, it predicts this text better."
+        return f"Frozen, it predicts this text better: Δ = {delta}, {means}."
     share = whole.delta_bits / whole.b_bits
-    return f"That is {share:.1%} more than the network needs as it is."
+    note = ", almost nothing" if share < NEGLIGIBLE_SHARE else ""
+    return f"Freezing it costs {delta.lstrip('+')} ({share:.1%}){note}: {means}."
 
 
 def _table(difference: Difference) -> Table:
     groups = [difference.whole(), *sorted(difference.by_kind(), key=lambda kind: -kind.delta_bits)]
     swapped = [(group.name, group._replace(a_bits=group.b_bits, b_bits=group.a_bits)) for group in groups]
-    return difference_table("What it costs, by kind of character", ("as it is", "held"), swapped)
+    return difference_table("What it costs, by kind of character", ("as it is", "frozen"), swapped)

@@ -4,7 +4,7 @@ import { create } from "../components/create_element.js";
 import { field } from "../components/model_pair.js";
 
 const MAX_CLAMPS = 8; // as in server/clamp_requests.py
-const USUAL_LABELS = ["its 5 %", "its mean", "its 95 %"];
+const USUAL_LABELS = ["low", "average", "high"];
 const rounded = (value) => Number(value.toPrecision(3));
 
 /** Set up the rows in this box; changed(clamps) is called when the user changes one. Returns {show, add}. */
@@ -33,7 +33,7 @@ export function createClampRows(box, changed) {
 
   function row(clamp, i) {
     const { span, limits } = names.find(({ name }) => name === clamp.name);
-    const legend = create("legend", "cr-sr", `What is held, ${i + 1}`);
+    const legend = create("legend", "cr-sr", `What is frozen, ${i + 1}`);
     const what = create("select", {}, ...names.map(({ name }) => new Option(name, name)));
     what.value = clamp.name;
     const unit = create("input", { type: "number", min: 0, max: units - 1, step: 1, className: "cr-unit" });
@@ -56,7 +56,7 @@ export function createClampRows(box, changed) {
     /** Change the clamp; value null is for the server to choose. */
     const change = (changes) => {
       const next = { ...clamps[i], ...changes };
-      if (isTaken(next, i)) return refuse(`${next.name} of ${next.unit === null ? "every unit" : "unit " + next.unit} is held in another row.`);
+      if (isTaken(next, i)) return refuse(`${next.name} of ${next.unit === null ? "every unit" : "unit " + next.unit} is frozen in another row.`);
       status.textContent = "";
       clamps[i] = next;
       return changed(values());
@@ -80,14 +80,14 @@ export function createClampRows(box, changed) {
     onNumber(value, setValue);
 
     const buttons = clamp.usual.map((usual, k) => {
-      return create("button", { type: "button", onclick: () => setValue(usual) }, `${USUAL_LABELS[k]} ${String(usual).replace("-", "−")}`);
+      return create("button", { type: "button", onclick: () => setValue(usual) }, `${USUAL_LABELS[k]} (${String(usual).replace("-", "−")})`);
     });
     const remove = () => {
       clamps.splice(i, 1);
       changed(values());
     };
-    const removeButton = create("button", { type: "button", className: "cr-button cr-let-go", hidden: clamps.length < 2, onclick: remove }, "Let go");
-    const fields = [field("what", what), field("unit", unit), field("every unit", every, "cr-tick"), field("held at", value)];
+    const removeButton = create("button", { type: "button", className: "cr-button cr-let-go", hidden: clamps.length < 2, onclick: remove }, "Release");
+    const fields = [field("what", what), field("unit", unit), field("every unit", every, "cr-tick"), field("fixed at", value)];
     return create("fieldset", "cr-clamp", legend, ...fields, slider, create("span", "cr-usual", ...buttons), removeButton, status);
   }
 

@@ -9,7 +9,7 @@ import { givenText, grouped } from "./source_text.js";
 import { sourceMessage } from "./source_values.js";
 import { clampCost, differenceAnswer } from "./surprisal.js";
 
-const MAX_COST_CHARS = 3000; // as in neurons/clamp.py
+const MAX_COST_CHARS = 3500; // as in neurons/clamp.py
 
 /** By view: yields the messages of an answer. kept: those kept for the query, or null; see answers.js. */
 export const liveAnswers = {

@@ -10,6 +10,7 @@ import { deltaFigure, describeDelta, signed } from "./delta_figure.js";
 import { givenText, grouped } from "./source_text.js";
 
 const MAX_COMPARED_CHARS = 10_000;
+const NEGLIGIBLE_SHARE = 0.005; // as in neurons/clamp.py
 const [STRETCHES, MIN_STRETCH_CHARS, MIN_STRETCHES] = [32, 64, 3];
 const NORMAL_QUANTILE = 1.959963984540054; // of a two-sided interval of 95 %
 const OWN_SAMPLES = "a network predicts its own samples better than others do: Δ on them says nothing of texts that people wrote";
@@ -100,15 +101,20 @@ export async function clampCost(provider, checkpoint, clamps, { text, origin, no
   const free = await surprisals(provider, checkpoint, text, { signal });
   const held = await surprisals(provider, checkpoint, text, { clamps, signal });
   const { whole, byKind } = groupsOf(text, held, free);
-  const cost = `${describeMean(whole, 4, origin)}: ${whole.b.toFixed(4)} as it is, ${whole.a.toFixed(4)} held. ${verdict(whole)}`;
   const rows = [whole, ...byKind.sort((one, other) => other.delta - one.delta)].map((group) => ({ ...group, a: group.b, b: group.a }));
-  return { cost: sentences(cost, notice), table: differenceTable("What it costs, by kind of character", ["as it is", "held"], rows) };
+  return { cost: sentences(describeCost(whole, origin), notice), table: differenceTable("What it costs, by kind of character", ["as it is", "frozen"], rows) };
 }
 
-function verdict({ delta, margin, b }) {
-  if (Math.abs(delta) <= (margin ?? 0)) return "The 95 % interval contains 0: on this text the network does as well without it.";
-  if (delta < 0) return "Held, it predicts this text better.";
-  return `That is ${((100 * delta) / b).toFixed(1)}% more than the network needs as it is.`;
+/** As describe_cost in neurons/clamp.py. */
+function describeCost(whole, origin) {
+  const { characters, delta, margin, a, b } = whole;
+  const bits = `${signedWithMargin(whole)} bits per character`;
+  const means = `${b.toFixed(3)} as it is, ${a.toFixed(3)} frozen, over ${counted(characters)} of ${origin}`;
+  if (Math.abs(delta) <= (margin ?? 0)) return `No measurable cost: the network does as well without it. Δ = ${bits}: ${means}.`;
+  if (delta < 0) return `Frozen, it predicts this text better: Δ = ${bits}, ${means}.`;
+  const share = delta / b;
+  const note = share < NEGLIGIBLE_SHARE ? ", almost nothing" : "";
+  return `Freezing it costs ${bits.replace("+", "")} (${(100 * share).toFixed(1)}%)${note}: ${means}.`;
 }
 
 // ------------------------------------------------------------------ means by group of characters
@@ -171,9 +177,10 @@ const sentences = (...parts) => parts.filter(Boolean).join(" ");
 
 const signedWithMargin = ({ delta, margin }, digits = 3) => signed(delta, digits) + (margin === null ? "" : ` ± ${margin.toFixed(digits)}`);
 
+const counted = (characters) => (characters === 1 ? "1 character" : `${grouped(characters)} characters`);
+
 function describeMean(group, digits, origin) {
-  const over = group.characters === 1 ? "1 character" : `${grouped(group.characters)} characters`;
-  return `Δ = ${signedWithMargin(group, digits)} bits a character, over ${over} of ${origin}`;
+  return `Δ = ${signedWithMargin(group, digits)} bits a character, over ${counted(group.characters)} of ${origin}`;
 }
 
 /** Describe the mean on a text; authors: which of A and B generated any of it. */
