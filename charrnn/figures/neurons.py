@@ -29,7 +29,7 @@ def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, 
         figure,
         MARGIN,
         bargap=0.08,
-        xaxis=axis("activation", nticks=9),
+        xaxis=axis("value of the unit", nticks=9),
         yaxis=axis("characters" if width > 300 else "", nticks=5),
     )
     return figure
@@ -107,8 +107,9 @@ def describe_saturation(gates: Sequence[Saturation], named: Callable[[str], str]
     for gate in gates:
         settled = int(((gate.shut > MOST_OF_TIME) | (gate.open > MOST_OF_TIME)).sum())
         name = named(gate.gate)
+        count = f"{settled} of {len(gate.shut)} units are" if settled else "no unit is"
         sentences.append(
             f"{name[0].upper()}{name[1:]}: shut {gate.shut.mean():.0%} and open {gate.open.mean():.0%} of the time; "
-            f"{settled} of {len(gate.shut)} units stay the one or the other for more than nine characters in ten."
+            f"{count} almost always open or almost always shut (over {MOST_OF_TIME:.0%})."
         )
     return " ".join(sentences)

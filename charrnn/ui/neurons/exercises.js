@@ -4,6 +4,7 @@ import { create, setOptions } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
 import { clampName } from "../session/interventions.js";
+import { offerNetwork } from "./switch_network.js";
 
 const LABELS = { part: "what", unit: "unit", guess: "characters" };
 
@@ -11,7 +12,7 @@ const LABELS = { part: "what", unit: "unit", guess: "characters" };
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const list = $(".cr-tasks");
-  const details = $("details");
+  const told = new Set(); // the exercises whose answer was revealed, each with its network and step
   let submitted = null; // the form of the exercise being checked
 
   const request = () => ({ form: { exercise: "", ...submitted } });
@@ -31,7 +32,9 @@ export function mount({ element, send }) {
     const row = create("div", "cr-hand-in");
     exercise.fields.forEach((name) => addField(row, name));
     if (exercise.from_clamps) row.append(create("p", "cr-held-now"));
-    row.append(create("button", { type: "submit", className: "cr-button" }, exercise.button));
+    row.append(create("button", { type: "submit", className: "cr-button cr-check" }, exercise.button));
+    row.append(create("button", { type: "button", className: "cr-button cr-switch-network", hidden: true }));
+    if (exercise.reveals) row.append(create("p", { className: "cr-told-before", hidden: true }, "Its answer was shown: choose another network or training step to guess again."));
     const how = create("details", "cr-how", create("summary", {}, "What is checked"), create("p", {}, exercise.how));
     form.append(row, how, create("div", { className: "cr-found", role: "status" }));
     form.addEventListener("submit", () => {
@@ -58,13 +61,31 @@ export function mount({ element, send }) {
   /** Show the applied clamps in the forms. */
   function showClamps() {
     const names = page.appliedClamps.map(clampName).join(", ") || "nothing yet";
-    for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "held above: " + names;
+    for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "frozen above: " + names;
+  }
+
+  const keyOf = (id) => JSON.stringify([id, page.checkpoint]);
+
+  /** Close the exercises whose answer was revealed for this network. */
+  function closeTold() {
+    for (const form of list.querySelectorAll("form")) {
+      const isTold = told.has(keyOf(form.dataset.id));
+      form.querySelector(".cr-check").disabled = isTold;
+      form.querySelector(".cr-told-before")?.toggleAttribute("hidden", !isTold);
+    }
+  }
+
+  /** Remove what was said of the network before, except measurements. */
+  function clearRefusals() {
+    for (const box of list.querySelectorAll(".cr-found:not(:has(table))")) box.replaceChildren();
+    for (const button of list.querySelectorAll(".cr-switch-network")) offerNetwork(button, null);
   }
 
   /** Show the result of a check, with the model for the printed sheet. */
   function showResult({ exercise, found, of, busy }) {
     const box = list.querySelector(`[data-id="${CSS.escape(exercise)}"] .cr-found`);
     if (busy) return box.replaceChildren(create("p", {}, "Measuring …"));
+    if (found.reveals) told.add(keyOf(exercise));
     const passed = found.passed === undefined ? "" : found.passed ? "✓ " : "✗ ";
     const verdict = create("p", "cr-verdict", passed + found.words);
     verdict.classList.toggle("cr-passed", !!found.passed);
@@ -74,14 +95,16 @@ export function mount({ element, send }) {
       row.append(create("th", { scope: "row" }, name), create("td", {}, value));
     }
     box.replaceChildren(verdict, ...(found.values.length ? [table] : []));
+    offerNetwork(box.closest("form").querySelector(".cr-switch-network"), found.other, "#cr-exercises");
     $(".cr-print").disabled = !list.querySelector(".cr-found table");
   }
 
-  details.addEventListener("toggle", () => details.open && (showClamps(), view.ask()));
-  page.on("checkpoint-changed", view.ask);
+  page.on("checkpoint-changed", () => {
+    clearRefusals();
+    view.ask();
+  });
   page.on("clamps-applied", showClamps);
   $(".cr-print").addEventListener("click", () => {
-    details.open = true;
     document.body.classList.add("cr-printing");
     window.print();
   });
@@ -95,6 +118,7 @@ export function mount({ element, send }) {
     offerParts(answer.parts);
     showClamps();
     if (answer.exercise) showResult(answer);
+    closeTold();
   }
 
   return view.receive;

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from charrnn.bootstrap import Interval
+from charrnn.bootstrap import with_interval
 from charrnn.neurons import all_activations
 from charrnn.probes import CARRY_DISTANCE, CONTEXT_LENGTHS, NEGLIGIBLE_NATS, ContextAblation, ablate_context, line_reset
 from charrnn.ranges import Range
+from charrnn.ui.neurons.switch_network import network_with
 from charrnn.ui.server.analyses import gradient_of, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
@@ -19,7 +20,7 @@ from charrnn.ui.server.model_pair import with_step
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-MAX_READ_CHARS = 3000  # of the held-out text: a second or two
+MAX_READ_CHARS = 3500  # of the held-out text: a second or two
 MAX_REMAINING, MIN_CARRIED = 0.25, 0.5  # share of a unit's spread after a line end; correlation along a line
 MAX_CONTEXT, MIN_READ_NATS = 2, 0.1  # characters; effect of the last ones on the prediction
 MAX_FACTOR = 1.5  # between guess and half-life
@@ -27,11 +28,20 @@ MAX_FACTOR = 1.5  # between guess and half-life
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of a check: correctness, a sentence, and measured values by name."""
+    """The result of a check: correctness, a sentence, and measured values by name. reveals: it tells the answer."""
 
     passed: bool
     words: str
     values: tuple[tuple[str, str], ...]
+    reveals: bool = False
+
+
+class NeedsNetwork(ValueError):
+    """An exercise needs another network; `other`: its name and title, or None if there is none."""
+
+    def __init__(self, reason: str, other: dict[str, str] | None):
+        super().__init__(reason)
+        self.other = other
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Exercise:
     An exercise, its form and its check.
 
     how: explains the measurement, its text and the limits. fields: inputs of the form (`part`, `unit`, `guess`).
-    from_clamps: whether the applied clamps are submitted.
+    from_clamps: whether the applied clamps are submitted. reveals: the check tells the answer, so it is made once.
     """
 
     id: str
@@ -51,6 +61,7 @@ class Exercise:
     check: Callable[[Store, LoadedModel, ViewQuery], CheckResult]
     fields: tuple[str, ...] = ()
     from_clamps: bool = False
+    reveals: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the exercise as the page reads it."""
@@ -73,6 +84,8 @@ def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> I
     yield message(query.number, "", busy=True, exercise=id, **shown)
     try:
         result = asdict(exercise.check(store, loaded, query))
+    except NeedsNetwork as error:
+        result = {"words": f"{error}.", "values": (), "other": error.other}
     except ValueError as error:
         result = {"words": f"{error}.", "values": ()}
     require_current(is_current)
@@ -96,10 +109,10 @@ def check_reset_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -> Che
     found = line_reset(source.text, activations[:, unit])
     resets, carries = found.remaining_share <= MAX_REMAINING, found.carried >= MIN_CARRIED
     words = {
-        (True, True): "Right: it carries something along the line and begins anew after it.",
-        (True, False): "It begins anew after each line, but it carries nothing along one: look for one with a memory.",
-        (False, True): "It carries something along the line, but a line end does not wipe it out.",
-        (False, False): "It neither carries much along a line nor begins anew after it.",
+        (True, True): "Right: it keeps something along a line and resets at its end.",
+        (True, False): "It resets at line ends, but remembers nothing within a line.",
+        (False, True): "It remembers within a line, but does not reset at its end.",
+        (False, False): "It neither remembers much within a line nor resets at its end.",
     }[resets, carries]
     values = (
         ("unit", f"{part} {unit}"),
@@ -118,11 +131,12 @@ def check_reset_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -> Che
 def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -> CheckResult:
     """Check if a GRU with clamped gates uses one or two characters of context."""
     if loaded.info.cell != "gru":
-        raise ValueError(f"{loaded.title} is no GRU: choose one in the left column")
+        other = network_with(store, "gru")
+        raise NeedsNetwork("This exercise needs the GRU", other)
     clamps = clamps_of(ActivationStats.of(store, loaded), query.form.get("clamps"))
     others = [clamp.name for clamp in clamps if clamp.name not in ("r", "z")]
     if others:
-        raise ValueError(f"{others[0]} is neither r nor z: hold one of them, or both, and nothing else")
+        raise ValueError(f"{others[0]} is neither r nor z: freeze one of them, or both, and nothing else")
     source = text_for(store, loaded).first(MAX_READ_CHARS)
     ids = loaded.vocab.encode(source.text)
     free = store.cache.compute(_context_ablation, loaded, source.text)
@@ -131,16 +145,16 @@ def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -
     forgets, reads = context is not None and context <= MAX_CONTEXT, read_nats >= MIN_READ_NATS
     before, after = _characters(free.characters), _characters(context)
     if forgets and reads:
-        words = f"Right: as it is, it looks back {before}; with these gates {after}."
+        words = f"Right: as it is, it uses {before}; with these gates {after}."
     elif forgets:
-        words = "It forgets nothing, for it learns nothing: no character changes what it predicts. Let it read."
+        words = "Now it ignores its input altogether. Let it see at least the last letter."
     else:
-        words = f"It still looks back {after}: some way is open along which the past comes through."
+        words = f"It still uses {after}: the past still comes through."
     values = (
-        ("held", ", ".join(map(str, clamps))),
-        ("looks back, as it is", before),
-        ("looks back, held", f"{after} (at most {MAX_CONTEXT})"),
-        ("what it predicts from, against nothing at all", f"{read_nats:.3f} nats (at least {MIN_READ_NATS})"),
+        ("frozen", ", ".join(map(str, clamps))),
+        ("uses, as it is", before),
+        ("uses, frozen", f"{after} (at most {MAX_CONTEXT})"),
+        ("effect of all it uses on the prediction", f"{read_nats:.3f} nats (at least {MIN_READ_NATS})"),
         ("text", f"{len(ids):,} characters of {source.origin}, {clamped.positions} positions"),
     )
     return CheckResult(forgets and reads, words, values)
@@ -164,27 +178,29 @@ def check_half_life(store: Store, loaded: LoadedModel, query: ViewQuery) -> Chec
         raise ValueError(f"the gradient of {loaded.title} never falls to one half: choose another network")
     ratio = max(guess / flow.half_life_chars, flow.half_life_chars / guess)
     is_near = ratio <= MAX_FACTOR
-    words = f"It is {flow.half_life_chars:.2f} characters. Your guess is off by a factor of {ratio:.2f}"
+    answer = f"{flow.half_life_chars:.1f} characters"
+    with_ends = with_interval(answer, flow.half_life_interval, lambda end: f"{end:.1f}")
+    if is_near:
+        words = f"Right: the answer is {answer}. Your guess is within a factor of {MAX_FACTOR:g}."
+    else:
+        side = "large" if guess > flow.half_life_chars else "small"
+        times = f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"
+        words = f"The answer is {answer}. Your guess was {times} times too {side}."
     values = (
         ("predicted half-life", f"{guess:g} characters"),
-        ("measured half-life", f"{flow.half_life_chars:.2f} characters"),
-        *_interval_row(flow.half_life_interval),
+        ("measured half-life", with_ends),
         ("off by a factor of", f"{ratio:.2f} (at most {MAX_FACTOR:g})"),
         ("text", f"{flow.positions:,} positions of {source}"),
     )
-    return CheckResult(is_near, f"{words}: {'near enough.' if is_near else 'not near yet.'}", values)
-
-
-def _interval_row(interval: Interval | None) -> list[tuple[str, str]]:
-    ends = interval and interval.describe(lambda end: f"{end:.2f}")
-    return [("its 95 % interval", f"{ends[1:-1]} characters")] if ends else []
+    return CheckResult(is_near, words, values, reveals=True)
 
 
 EXERCISES: Sequence[Exercise] = (
     Exercise(
         "reset",
-        "A unit that begins anew with each line",
-        "Find a unit that carries something along a line and loses it when ⏎ is read. Which network has one?",
+        "Find a unit that resets at every line",
+        "Which unit keeps something along a line and loses it when the line ends? Name it, for example c 12; try other "
+        "networks too.",
         "Two figures of this unit on the default text. Its spread over line ends: right after ⏎ at most "
         f"{MAX_REMAINING} of what it is right before. Its correlation with its own value {CARRY_DISTANCE} characters "
         f"earlier in the line: {MIN_CARRIED} or more.",
@@ -195,24 +211,24 @@ EXERCISES: Sequence[Exercise] = (
     Exercise(
         "forget",
         "Make the GRU forget",
-        "Hold its gates r and z, in the part on clamps, so that it predicts from the last one or two characters alone. "
-        "Which of the two lets the past through?",
-        "How many characters back it looks: the fewest from which on KL(p given everything ‖ p given the last n) stays "
-        f"below {NEGLIGIBLE_NATS} nats, n = 0 … {CONTEXT_LENGTHS[-1]}. Right with at most {MAX_CONTEXT}, where it "
-        f"still reads: the same figure for n = 0 is at least {MIN_READ_NATS} nats.",
-        "Check what is held",
+        "Freeze its gates r and z above, so that it predicts from the last one or two characters alone. Which of the "
+        "two lets the past through?",
+        "How many characters it uses: the smallest n from which on KL(p given everything ‖ p given the last n) stays "
+        f"below {NEGLIGIBLE_NATS} nats, n = 0 … {CONTEXT_LENGTHS[-1]}. Right with at most {MAX_CONTEXT}, if it still "
+        f"reads: the same figure for n = 0 is at least {MIN_READ_NATS} nats.",
+        "Check what is frozen",
         check_forgetting_unit,
         from_clamps=True,
     ),
     Exercise(
         "half-life",
         "Predict the half-life, then reveal",
-        "After how many characters is half of the gradient gone, in the network of the left column? Write your guess "
-        "down first.",
+        "After how many characters is half of the gradient gone in this network? You have one guess per network.",
         "The half-life of the tab Gradients: where the median of ‖∂ℓ_T / ∂state_{T−k}‖ is down to one half of k = 0. "
         f"Right within a factor of {MAX_FACTOR:g}.",
         "Reveal",
         check_half_life,
         fields=("guess",),
+        reveals=True,
     ),
 )

@@ -1,20 +1,28 @@
-// Gate saturation: a figure for the model and the text of the tab.
+// Gate saturation: a figure for the model and the text of the tab, once its fold is open.
 
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
 import { selectUnit } from "../components/unit_selection.js";
+import { offerNetwork } from "./switch_network.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
+  const folded = element.querySelector(".cr-figure");
   const request = () => ({ form: { text: page.unitText } });
-  const view = createViewQuery({ element, send, request, show: (answer) => answer.busy || showFigure(answer), busyText: "Reading …" });
-  const showFigure = createFigure(element.querySelector(".cr-plot"), view.say, ({ data, customdata }) => {
+  const view = createViewQuery({ element: folded, send, request, show, busyText: "Reading …" });
+  const showFigure = createFigure(folded.querySelector(".cr-plot"), view.say, ({ data, customdata }) => {
     if (!Number.isInteger(customdata)) return; // the diagonal
     selectUnit(data.name, customdata);
-    document.querySelector("#cr-unit").scrollIntoView({ block: "start" });
+    document.querySelector("#cr-unit").scrollIntoView({ block: "nearest" });
   });
   for (const event of ["unit-text", "checkpoint-changed"]) page.on(event, view.ask);
+
+  function show(answer) {
+    if (answer.busy) return;
+    offerNetwork(folded.querySelector(".cr-switch-network"), answer.other, "#cr-gates");
+    showFigure(answer);
+  }
 
   return view.receive;
 }

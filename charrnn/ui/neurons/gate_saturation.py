@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from charrnn.neurons import GATES, Saturation
 from charrnn.ui.neurons.leaderboard import input_text
+from charrnn.ui.neurons.switch_network import network_with
 from charrnn.ui.neurons.unit_scores import Units, view_title
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, read_activations
 from charrnn.ui.server.checkpoint_store import LoadedModel
@@ -16,8 +17,9 @@ def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
     """Show the gates of the picked model on a text. Raises ValueError."""
     loaded = units.store.load(query.choice.name, query.choice.step)
     if loaded.info.cell not in GATES:
-        without = "MiniGPT has" if loaded.info.cell == "minigpt" else "A vanilla cell has"
-        yield message(query.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
+        without = "MiniGPT has" if loaded.info.cell == "minigpt" else "Vanilla RNNs have"
+        other = network_with(units.store, *reversed(GATES))
+        yield message(query.number, f"{without} no gates.", part=1, other=other)
         return
     source, notice = input_text(units.store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
