@@ -49,8 +49,8 @@ def test_clamped_bits_match_package(store: Store, model: str, clamps: list[dict[
     ids = trained.vocab.encode(TYPED)
     bits = [np.concatenate([*surprisals(decoder.clamped(those), ids)]) for those in ([], clamp_list)]
     delta = bits[1] - bits[0]
-    shown = [float(x.replace("−", "-")) for x in re.findall(r"[+−]?\d+\.\d+", last["cost"])]
-    assert shown[:3] == pytest.approx([delta.mean(), bits[0].mean(), bits[1].mean()], abs=2e-4), "too short for ±"
+    shown = [float(x.replace("−", "-")) for x in re.findall(r"−?\d+\.\d{3}", last["cost"])]
+    assert shown == pytest.approx([delta.mean(), bits[0].mean(), bits[1].mean()], abs=1e-3), "too short for ±"
     assert f"over {len(TYPED)} characters of the text you typed or pasted" in last["cost"]
     rows = {row["cells"][0]["text"]: [cell["value"] for cell in row["cells"][1:5]] for row in last["table"]["rows"]}
     inside = np.array(kinds(TYPED)) == "newline"
@@ -69,7 +69,9 @@ def test_default_clamp_is_newline_unit_at_its_mean(store: Store):
     assert clamp["unit"] == int(np.argmax(gap)) and clamp["value"] == round(h[~ends, clamp["unit"]].mean(), 2)
     low, high = np.quantile(h[:, clamp["unit"]], [0.05, 0.95])
     assert clamp["usual"] == pytest.approx([low, h[:, clamp["unit"]].mean(), high], rel=6e-3)
-    assert first["usual_of"].startswith("5 %, mean and 95 %: over 2,000 characters of a scene written for this")
+    assert first["usual_of"].startswith(
+        "Low, average and high: 5 %, mean and 95 % over 2,000 characters of a scene written for this"
+    )
     assert [name["name"] for name in first["names"]] == ["h", "c", "i", "f", "g", "o"] and first["units"] == 256
     assert first["names"][0]["span"] == [-1, 1] and first["names"][2]["limits"] == [0, 1]
     most = np.abs(loaded.decoder.read(loaded.vocab.encode(text)).activations["c"]).max()
@@ -81,7 +83,7 @@ def test_open_clamp_value_is_mean(store: Store):
     (clamp,) = clamps_of(usual, [clamp_json("layer 6", 3, None)])
     assert clamp == Clamp("layer 6", 3, round(float(usual.values["layer 6"][:, 3].mean(dtype=float)), 2))
     first, last = answers(store, "minigpt", [clamp_json("layer 6", 3, None)])
-    assert first["names"][0]["name"] == "layer 6" and last["cost"].startswith("Δ = ")
+    assert first["names"][0]["name"] == "layer 6" and "bits per character" in last["cost"]
 
 
 def test_default_clamp_is_selected_unit(store: Store):
@@ -118,9 +120,10 @@ def test_clamp_request_is_validated_and_bounded(store: Store):
     with pytest.raises(ValueError, match="knows no character of the text you typed or pasted"):
         answers(store, "gru", None, text="→→")
     _, last = answers(store, "rnn", None, text="")
-    assert "over 3,000 characters of a scene written for this project" in last["cost"]
     scene = text_for(store, store.load("rnn")).text
-    assert f"Of its {len(scene):,} characters the first 3,000 are read." in last["cost"]
+    assert f"over {len(scene):,} characters of a scene written for this project" in last["cost"]
+    _, last = answers(store, "rnn", None, text=scene * 2)
+    assert f"Of its {2 * len(scene):,} characters the first 3,500 are read." in last["cost"]
 
 
 def test_clamp_answer_stops_when_superseded(store: Store):

@@ -5,6 +5,7 @@ from charrnn.neurons.concepts import BANK, LABELS, VALUES, Concept
 from charrnn.neurons.leaderboard import (
     CachedBoard,
     Leaderboard,
+    best_of_views,
     leaderboard_record,
     leaderboards,
     leaderboards_from_record,

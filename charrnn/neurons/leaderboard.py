@@ -10,6 +10,7 @@ from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.bootstrap import Interval
 from charrnn.neurons.activations import iter_activations
 from charrnn.neurons.scoring import (
+    UNNAMED_PERCENT,
     Baseline,
     BestUnit,
     ConceptTargets,
@@ -38,12 +39,31 @@ class Leaderboard:
     rare: tuple[str, ...]  # concepts that occur too rarely in the text
     chance: float | None = None  # number of concepts that an untrained network finds, on average; None: not measured
 
+    @property
+    def found(self) -> int:
+        """Return the number of concepts that have a unit."""
+        return sum(best.found for best in self.best)
+
+    @property
+    def named_by_chance(self) -> float:
+        """Return the number of units of an untrained network that get a name, on average."""
+        return self.units * (100 - UNNAMED_PERCENT) / 100
+
     @classmethod
     def of(cls, view: str, targets: ConceptTargets, scores: Scores, baseline: Baseline) -> "Leaderboard":
         named = [name for name in unit_names(targets, scores, baseline) if name is not None]
         best = tuple(best_units(targets, scores, baseline))
         units = scores.train.shape[1]
         return cls(view, best, units, len(named), baseline.margin, baseline.units, targets.rare, baseline.chance)
+
+
+def best_of_views(boards: Iterable[Leaderboard]) -> list[tuple[str, BestUnit]]:
+    """Return the unit of each concept with the largest margin over all views, and its view; largest margin first."""
+    rows = sorted(((board.view, best) for board in boards for best in board.best), key=lambda row: -row[1].margin)
+    by_concept: dict[str, tuple[str, BestUnit]] = {}
+    for row in rows:
+        by_concept.setdefault(row[1].concept, row)
+    return list(by_concept.values())
 
 
 def leaderboards(

@@ -26,6 +26,7 @@ MIN_SAMPLES = 10  # characters with and without a label, in each half
 PERCENTILE = 99  # of the untrained units' scores: the baseline of a concept
 UNNAMED_PERCENT = 98  # of untrained units must get no name
 MIN_CHARS = 400  # characters
+NARROW = 0.02  # width of an interval
 BLOCK_CHARS = 128  # drawn together for the intervals: most concepts are stretches of text
 
 
@@ -153,13 +154,26 @@ class BestUnit(NamedTuple):
 
     @property
     def held_out_text(self) -> str:
-        """Format the held-out score with its interval."""
-        return with_interval(f"{self.held_out:.3f}", self.interval, lambda end: f"{end:.3f}")
+        """Format the held-out score with its interval, with a third digit only if that is narrow."""
+        is_narrow = self.interval is not None and self.interval.high - self.interval.low < NARROW
+        digits = 3 if is_narrow else 2
+        text = with_interval(f"{self.held_out:.{digits}f}", self.interval, lambda end: f"{end:.{digits}f}")
+        return text.replace("-", "−")
+
+    @property
+    def margin(self) -> float:
+        """Return the held-out score above the one needed for a name."""
+        return self.held_out - self.to_beat
 
     @property
     def found(self) -> bool:
         """True if the held-out score suffices; otherwise no unit has the concept."""
-        return self.held_out > self.to_beat
+        return self.margin > 0
+
+    @property
+    def clear(self) -> bool:
+        """True if the whole interval of the score suffices."""
+        return self.found and (self.interval is None or self.interval.low > self.to_beat)
 
 
 def best_units(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> list[BestUnit]:
@@ -188,7 +202,8 @@ def with_intervals(targets: ConceptTargets, activations: np.ndarray, best: Seque
     if counts is None:
         return list(best)
     found = []
-    for c, unit in enumerate(best):
+    for unit in best:
+        c = targets.names.index(unit.concept)
         x = activations[:, unit.unit].astype(float)
         if c < targets.labels.shape[1]:
             scores = resampled_auc(x[second] * unit.direction, targets.labels[second, c], counts)

@@ -16,8 +16,9 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.tracing import layers_of
 from charrnn.ui.compare.surprisal_template import surprisal_template
 from charrnn.ui.gradients.saliency_template import saliency_template
+from charrnn.ui.neurons.cards import top_rows
 from charrnn.ui.neurons.clamp_template import clamp_template
-from charrnn.ui.neurons.unit_scores import saved_boards
+from charrnn.ui.neurons.unit_scores import best_rows, saved_boards
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.streaming import Part, Stream
 from charrnn.ui.server.view_query import ViewQuery
@@ -111,6 +112,14 @@ def _units(store: Store) -> Iterator[Query]:
             yield from (_query(info, view=view, unit=unit) for unit in [None, *sorted(found)])
 
 
+def _carded_units(store: Store) -> Iterator[Query]:
+    """Query the default unit of each view, and the units of the leaderboard's cards."""
+    yield from _views(store)
+    for info in store.checkpoints():
+        for view, best in top_rows(best_rows(store.load(info.name))):
+            yield _query(info, view=view, unit=best.unit)
+
+
 def _view_names(store: Store, info: CheckpointInfo) -> list[str | None]:
     return [None, *store.load(info.name).view_names]
 
@@ -180,7 +189,7 @@ KEPT: Mapping[str, Kept] = {
 
 SMALL = {
     **KEPT,
-    "neurons/unit": replace(KEPT["neurons/unit"], queries=_views),
+    "neurons/unit": replace(KEPT["neurons/unit"], queries=_carded_units),
     "compare/training_curves": replace(KEPT["compare/training_curves"], queries=_all_curves, optional=("parts",)),
 }
 

@@ -9,6 +9,7 @@ def test_pattern_error_mark_counts_code_points(page: Page):
     page.get_by_role("tab", name="Neurons").click()
     expect(page.locator("#cr-units .cr-plot-words")).not_to_have_text("Reading …")  # its script is loaded
     form = page.locator("#cr-units form")
+    form.get_by_text("Use another text").click()
     form.locator("[name=text]").fill("To be, or not to be: that is the question.\n" * 12)
     form.locator("[name=pattern]").fill("😀😀(b")
     form.locator("[name=pattern]").press("Enter")

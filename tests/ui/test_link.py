@@ -137,9 +137,9 @@ def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app:
     expect_also("the text of “Which letters mattered for this one?”")
     page.get_by_role("tab", name="Neurons").click()
     page.locator("#cr-units [name=pattern]").fill("th")
-    page.locator("#cr-units [type=submit]").click()
-    expect(page.locator("#cr-units tbody")).to_contain_text("your pattern")
-    expect_also("the pattern of “What does a unit mean?”")
+    page.get_by_role("button", name="Test it").click()
+    expect(page.locator("#cr-units .cr-card").first).to_contain_text("your idea: th")
+    expect_also("the pattern of “Which unit learnt what?”")
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#cr-training .js-plotly-plot")).to_be_visible()  # its views have loaded
     page.locator("#cr-dice [name=seed]").fill("13")

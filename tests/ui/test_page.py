@@ -84,6 +84,7 @@ def test_small_windows_cut_no_control_and_no_verdict(context: BrowserContext, ap
     seed.fill("4294967295")
     assert seed.evaluate("box => box.scrollWidth <= box.clientWidth")
     page.get_by_role("tab", name="Neurons").click()
+    page.get_by_text("All 22").click()
     table = page.locator("#cr-units .cr-table")
     expect(table.locator("tbody tr").first).to_be_visible()
     assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
@@ -148,9 +149,9 @@ def test_form_submitted_before_its_script_arrives_is_answered(page: Page, app: s
     page.goto(app + "?tab=neurons")
     page.wait_for_function(ALIVE)
     page.locator("#cr-units [name=pattern]").fill("th")
-    page.locator("#cr-units [type=submit]").click()
+    page.get_by_role("button", name="Test it").click()
     held[0].continue_()
-    expect(page.locator("#cr-units tbody")).to_contain_text("your pattern")
+    expect(page.locator("#cr-units .cr-card").first).to_contain_text("your idea: th")
 
 
 # ------------------------------------------------------------------ endpoints

@@ -270,6 +270,7 @@ def test_views_that_need_python_say_so(chromium: BrowserContext, editions: dict[
         )
         actions.open_tab(lab.run, "Neurons")
         board = lab.page.locator('[data-view="neurons/leaderboard"]')
+        board.get_by_text("Use another text").click()
         board.locator("[name=text]").fill("A text of mine.")
         board.locator("form").first.evaluate("(form) => form.requestSubmit()")
         expect(board.locator(".cr-plot-words").first).to_contain_text(NEEDS_PYTHON)

@@ -1,4 +1,4 @@
-// Leaderboard: the best unit for each concept, and for a custom regular expression.
+// Leaderboard: the best unit for each concept, and for a custom regular expression, as cards and in a table.
 
 import { createViewQuery } from "../components/view_query.js";
 import { splitAround } from "../components/code_points.js";
@@ -6,7 +6,9 @@ import { create, setOptions } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
 import { createTable } from "../components/table/table.js";
 import { bindTextForm } from "../components/text_form.js";
+import { selectUnit } from "../components/unit_selection.js";
 import { headingOf, registerUnlinked } from "../components/unlinked.js";
+import { createCards } from "./cards.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
@@ -17,9 +19,13 @@ export function mount({ element, send }) {
   const submitted = { text: "", pattern: "" };
   let chosen = ""; // by the user: what the units are of
 
-  const request = () => ({ form: { view: views.value || null, ...submitted } });
+  const request = () => ({ form: { view: chosen, ...submitted } });
   const view = createViewQuery({ element, send, request, show, busyText: "Reading …" });
   const showTable = createTable($(".cr-table"));
+  const cards = createCards($(".cr-cards"), (name, unit) => {
+    selectUnit(name, unit);
+    document.querySelector("#cr-unit").scrollIntoView({ block: "nearest" });
+  });
 
   bindTextForm(form, (text) => {
     const isNew = text !== submitted.text;
@@ -37,6 +43,7 @@ export function mount({ element, send }) {
   registerUnlinked(() => submitted.pattern && "the pattern of " + headingOf(form));
   registerUnlinked(() => chosen && chosen === views.value && "the units of " + headingOf(form));
   page.on("checkpoint-changed", view.ask);
+  page.on("unit-selected", () => cards.mark(page.selectedUnit));
 
   /** Show the pattern with the position of its error marked. */
   function showError(error) {
@@ -52,7 +59,12 @@ export function mount({ element, send }) {
   function show(answer) {
     if (answer.views) setOptions(views, answer.views, answer.view);
     showError(answer.pattern_error);
-    if (answer.table || !answer.busy) showTable(answer.table, null);
+    if (!answer.table && answer.busy) return;
+    cards.show(answer.cards ?? []);
+    $(".cr-scale-key").hidden = !answer.cards?.length;
+    $(".cr-all-ideas").hidden = !answer.table;
+    if (answer.table) $(".cr-all-ideas summary").textContent = `All ${answer.table.rows.length}`;
+    showTable(answer.table, null);
   }
 
   return view.receive;

@@ -1,6 +1,6 @@
-"""Neurons, leaderboard: the best unit for each concept and a custom regex."""
+"""Neurons, leaderboard: the best unit for each concept and for a custom regex, as cards and as a table."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,23 +15,35 @@ from charrnn.neurons import (
     Leaderboard,
     PatternError,
     Scores,
+    best_of_views,
+    best_units,
     covered_by,
 )
-from charrnn.neurons.scoring import MIN_SAMPLES
+from charrnn.neurons.scoring import MIN_SAMPLES, with_intervals
 from charrnn.ui import tabs
 from charrnn.ui.components.table.table import Cell, LinkCell, Table, number
-from charrnn.ui.neurons.unit_scores import Units, saved_boards, view_title, views_payload
+from charrnn.ui.neurons.cards import MAX_CARDS, Example, Row, best_cards, card, top_rows
+from charrnn.ui.neurons.unit_scores import Units, saved_boards, saved_characters, view_title, views_payload
 from charrnn.ui.server.activation_views import nearest_view
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.clamp_requests import ActivationStats
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_READ_CHARS = 10_000
 MEANING = {concept.name: concept.meaning for concept in BANK}
-TITLES = ("concept", "what it is", "best unit", "sign", "first half", "held out", "untrained", "to beat", "verdict")
+TITLES = (
+    *("idea", "what it is", "best unit", "direction", "first half", "held out (95 % interval)"),
+    *("untrained (99 %)", "untrained + margin", "found"),
+)
+CAPTION = (
+    "The best unit for each idea. Score: AUC; for positions and lines R². Direction −: the unit goes down at these "
+    "characters."
+)
 PATTERN = "your pattern"
+WHOLE = "the whole network"
 
 
 def requested_view(loaded: LoadedModel, query: ViewQuery) -> str:
@@ -70,26 +82,29 @@ class MessageEncoder:
 
 
 def leaderboard(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Stream the leaderboard, then that with a custom pattern. Raises ValueError."""
+    """Stream the leaderboard of one view or of all, then that with a custom pattern. Raises ValueError."""
     loaded = units.store.load(query.choice.name, query.choice.step)
-    view_name = requested_view(loaded, query)
     given, pattern = given_text(query, MAX_ANALYSIS_CHARS), query.text("pattern", MAX_PATTERN_CHARS)
-    encoder = MessageEncoder(query, views=views_payload(loaded), view=view_name)
+    saved = {} if given else saved_boards(loaded)
+    is_whole = len(saved) > 1 and not query.form.get("view")
+    view_name = requested_view(loaded, query)
+    options = [{"name": "", "title": WHOLE}] * (len(saved) > 1) + views_payload(loaded)
+    encoder = MessageEncoder(query, views=options, view="" if is_whole else view_name)
     request = BoardRequest(units, loaded, view_name, given, encoder, is_current)
-    board = None if given else saved_boards(loaded).get(view_name)
-    if board is not None:
-        source = f"the validation part of {title_of(loaded.info.data_sha256)} when the checkpoint was refreshed"
-        words = describe_board(board, source)
+    if is_whole:
+        found = yield from saved_result(request, list(saved.values()))
+    elif view_name in saved:
+        found = yield from saved_result(request, [saved[view_name]])
     else:
-        board, words = yield from computed_board(request)
-    yield encoder.encode(words, busy=bool(pattern), table=table(board).to_json())
+        found = yield from computed_result(request)
+    yield encoder.encode(found.words, busy=bool(pattern), table=table(found.rows).to_json(), cards=found.cards)
     if pattern and is_current():
-        yield from with_pattern(request, board, words, pattern)
+        yield from with_pattern(request, found, pattern)
 
 
 @dataclass(frozen=True)
 class BoardRequest:
-    """A parsed query of the leaderboard."""
+    """A parsed query of the leaderboard; view: that of a custom pattern, if the leaderboard is of all."""
 
     units: Units
     loaded: LoadedModel
@@ -104,84 +119,148 @@ class BoardRequest:
         show = self.encoder.progress
         return scores, (yield from self.units.baseline(self.loaded, self.view, targets, self.is_current, show))
 
+    def example(self, text: str) -> Example:
+        """Return a text with the activations of its characters."""
+        return Example(text, lambda view: self.units.values(self.loaded, view, text, self.is_current))
 
-def computed_board(request: BoardRequest) -> Generator[str, None, tuple[Leaderboard, str]]:
-    """Compute the leaderboard of a text and its description. Raises Superseded."""
+    def with_intervals(self, targets: ConceptTargets, best: Sequence[BestUnit]) -> tuple[BestUnit, ...]:
+        """Add the intervals of these units' scores. Raises Superseded."""
+        values = self.units.values(self.loaded, self.view, targets.text, self.is_current)
+        return tuple(with_intervals(targets, values, best))
+
+
+@dataclass(frozen=True)
+class Result:
+    """A leaderboard on the page: its rows, cards and description. margins: of its names, by view."""
+
+    rows: list[Row]
+    words: str
+    cards: list[dict[str, Any]]
+    margins: dict[str, float]
+
+
+def saved_result(request: BoardRequest, boards: list[Leaderboard]) -> Generator[str, None, Result]:
+    """Return the saved leaderboards; yields them before the lines of the cards are read."""
+    info, rows = request.loaded.info, best_of_views(boards)
+    part = f"the validation part of {title_of(info.data_sha256)}"
+    words = describe_boards(boards, saved_characters(request.loaded), part)
+    yield request.encoder.encode(words, busy=True, table=table(rows).to_json(), cards=best_cards(rows))
+    stats = ActivationStats.of(request.units.store, request.loaded)
+    cards = best_cards(rows, Example(stats.text, stats.values.__getitem__))
+    if stats.source.origin != part:
+        words += f" The lines are from {stats.source.origin}."
+    return Result(rows, words, cards, {board.view: board.margin for board in boards})
+
+
+def computed_result(request: BoardRequest) -> Generator[str, None, Result]:
+    """Compute the leaderboard of a text. Raises Superseded."""
     source, notice = input_text(request.units.store, request.loaded, request.given)
     targets = ConceptTargets.of(source.text)
     yield request.encoder.progress(f"Reading {len(source.text):,} characters …")
     scores, baseline = yield from request.score(targets)
     require_current(request.is_current)
     board = Leaderboard.of(request.view, targets, scores, baseline)
-    words = describe_board(board, f"{len(source.text):,} characters of {source.origin}")
-    return board, f"{words} {notice}".rstrip()
+    rows = best_of_views([board])
+    words = f"{describe_boards([board], len(source.text), source.origin)} {notice}".rstrip()
+    example = request.example(source.text)
+    cards = best_cards(rows, example)
+    yield request.encoder.encode(words, busy=True, table=table(rows).to_json(), cards=cards)
+    shown = request.with_intervals(targets, [best for _, best in top_rows(rows)])
+    rows = [(view, next((each for each in shown if each.concept == best.concept), best)) for view, best in rows]
+    return Result(rows, words, best_cards(rows, example), {board.view: board.margin})
 
 
-def with_pattern(request: BoardRequest, board: Leaderboard, words: str, pattern: str) -> Iterator[str]:
-    """Add a row for the custom pattern, or the reason that it has none."""
+def with_pattern(request: BoardRequest, found: Result, pattern: str) -> Iterator[str]:
+    """Add a card and a row for the custom pattern, or the reason that it has none."""
     source, _ = input_text(request.units.store, request.loaded, request.given)
     text, encode = source.text, request.encoder.encode
     try:
         covered = covered_by(pattern, text)
     except PatternError as error:
-        yield encode(words, pattern_error={"words": f"{error}.", "position": error.position})
+        reason = str(error)
+        error_words = f"{reason[0].upper()}{reason[1:]}."
+        yield encode(found.words, pattern_error={"words": error_words, "position": error.position})
         return
-    targets = ConceptTargets.of(text, [Concept(PATTERN, pattern, lambda _: covered)])
+    concept = Concept(PATTERN, pattern, lambda _: covered)
+    targets = ConceptTargets.of(text, [concept])
     if targets.rare:
         half = len(text) // 2
         reason = (
-            f"Your pattern covers {covered[:half].sum():,} characters of the first half of {source.origin} and "
-            f"{covered[half:].sum():,} of the second: of {half:,} in each it must cover {MIN_SAMPLES} or more, and "
-            "spare as many."
+            f"Your pattern matches too few (or nearly all) characters: {covered[:half].sum():,} in the first half of "
+            f"{source.origin}, {covered[half:].sum():,} in the second. At least {MIN_SAMPLES} of the {half:,} in each "
+            f"half must match, and {MIN_SAMPLES} not."
         )
-        yield encode(words, pattern_error={"words": reason, "position": None})
+        yield encode(found.words, pattern_error={"words": reason, "position": None})
         return
     scores, baseline = yield from request.score(targets)
-    (best,) = Leaderboard.of(board.view, targets, scores, replace(baseline, margin=board.margin)).best
+    baseline = replace(baseline, margin=found.margins.get(request.view, baseline.margin))
+    (best,) = request.with_intervals(targets, best_units(targets, scores, baseline))
+    row = (request.view, best)
     share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
-    words = f"Your pattern covers {share}: {describe_verdict(best)}. {words}"
-    yield encode(words, table=table(replace(board, best=(best, *board.best)), pattern).to_json())
+    words = f"Your pattern matches {share}: {describe_verdict(row)}. {found.words}"
+    first = card(row, concept, request.example(text), f"your idea: {pattern}")
+    cards = [first, *found.cards[: MAX_CARDS - 1]]
+    yield encode(words, table=table([row, *found.rows], pattern).to_json(), cards=cards)
 
 
-def describe_verdict(best: BestUnit) -> str:
+def describe_verdict(row: Row) -> str:
     """Describe a concept's best unit, as a sentence without its period."""
-    unit = f"unit {best.unit}" if best.found else "no unit"
-    return f"{unit} stands for it (held-out {best.held_out_text} against {best.to_beat:.3f} to beat)"
+    view, best = row
+    of = f"of the {view_title(view)}"
+    if best.found:
+        return f"unit {best.unit} {of} tracks it ({best.held_out_text}, {best.to_beat:.2f} needed)"
+    return f"no unit {of} tracks it; the best one, {best.unit}, has {best.held_out_text} of {best.to_beat:.2f} needed"
 
 
-def describe_board(board: Leaderboard, source: str) -> str:
-    """Describe a leaderboard: number of concepts found, and the text."""
-    found = sum(best.found for best in board.best)
-    rare = f" Too rare in this text: {', '.join(board.rare)}." if board.rare else ""
-    chance = "" if board.chance is None else f", by chance {board.chance:.1f} (an untrained network's best units)"
+def describe_boards(boards: Sequence[Leaderboard], characters: int, origin: str) -> str:
+    """Describe leaderboards: the concepts found, those expected by chance, and the text."""
+    first = boards[0]
+    ideas = len(first.best)
+    if len(boards) == 1:
+        chance = "" if first.chance is None else f" ({first.chance:.1f} expected by chance)"
+        words = (
+            f"{first.found} of {ideas} ideas have a unit in the {view_title(first.view)}{chance}; {first.named} of "
+            f"{first.units} units have a name ({first.named_by_chance:.0f} expected by chance)."
+        )
+    else:
+        counts = ", ".join(f"{view_title(board.view)} {board.found}{_chance(board)}" for board in boards)
+        words = f"Ideas with a unit, of {ideas} (expected by chance): {counts}."
+    rare = f" Too rare in this text: {', '.join(first.rare)}." if first.rare else ""
     return (
-        f"{found} of {len(board.best)} concepts have a unit of the {view_title(board.view)}{chance}; "
-        f"{board.named} of {board.units} units bear a name. "
-        f"Measured on {source}, against {board.untrained_units:,} untrained units.{rare}"
+        f"{words} Tested on the second half of {characters:,} characters of {origin}, against "
+        f"{first.untrained_units:,} untrained units.{rare}"
     )
 
 
-def table(board: Leaderboard, pattern: str = "") -> Table:
-    """Tabulate the leaderboard: concepts found first, by margin over the baseline."""
+def _chance(board: Leaderboard) -> str:
+    return "" if board.chance is None else f" ({board.chance:.1f})"
 
-    def row(best: BestUnit) -> list[Cell]:
-        link = LinkCell(f"unit {best.unit}", tabs.NEURONS, part="#cr-unit", unit=(board.view, best.unit))
-        margin = best.held_out - best.to_beat
+
+def table(rows: Sequence[Row], pattern: str = "") -> Table:
+    """Tabulate the best units: concepts found first, by margin over the baseline."""
+
+    def cells(row: Row) -> list[Cell]:
+        view, best = row
+        link = LinkCell(f"{view} {best.unit}", tabs.NEURONS, part="#cr-unit", unit=(view, best.unit))
         return [
             Cell(best.concept),
             Cell(pattern if best.concept == PATTERN else MEANING.get(best.concept, "")),
             Cell("", best.unit, go=(link,)),
             Cell("+" if best.direction > 0 else "−"),
-            number(best.train),
+            number(best.train, "{:.2f}"),
             Cell(best.held_out_text, best.held_out),
-            number(best.percentile),
-            number(best.to_beat) if best.to_beat < 1 else Cell("> 1", best.to_beat),
-            Cell(f"found, +{margin:.3f}" if best.found else "none found", margin),
+            number(best.percentile, "{:.2f}"),
+            number(best.to_beat, "{:.2f}") if best.to_beat < 1 else Cell("cannot be beaten", best.to_beat),
+            Cell(verdict(best), best.margin),
         ]
 
-    rows = sorted(board.best, key=lambda best: (best.concept != PATTERN, not best.found, best.to_beat - best.held_out))
-    caption = (
-        f"The best unit of the {view_title(board.view)} for each concept: AUC, of positions and of the line R²; in "
-        "brackets the 95 % interval. Sign −: the less the unit says, the more of the concept."
-    )
-    return Table(caption, TITLES, [row(best) for best in rows], [i for i, best in enumerate(rows) if not best.found])
+    ordered = sorted(rows, key=lambda row: (row[1].concept != PATTERN, not row[1].found, -row[1].margin))
+    quiet = [i for i, (_, best) in enumerate(ordered) if not best.found]
+    return Table(CAPTION, TITLES, [cells(row) for row in ordered], quiet)
+
+
+def verdict(best: BestUnit) -> str:
+    """Return whether a concept has a unit, and by how much."""
+    if not best.found:
+        return "none"
+    return f"{'clear' if best.clear else 'within the error'} (+{best.margin:.2f})"

@@ -16,9 +16,9 @@ def parts(store: Store) -> list[Part]:
     """Return the views of the tab. They share the selected unit (components/unit_selection.js)."""
     units = Units(store)
     return [
-        Part("cr-units", "neurons/leaderboard", partial(leaderboard, units)),
-        Part("cr-unit", "neurons/unit", partial(unit_activations, units)),
-        Part("cr-clamp", "neurons/clamp", partial(clamp_effects, store)),
-        Part("cr-gates", "neurons/gate_saturation", partial(gates, units)),
-        Part("cr-exercises", "neurons/exercises", partial(exercise_results, store)),
+        Part("cr-units", "neurons/leaderboard", partial(leaderboard, units), label="Which unit learnt what"),
+        Part("cr-unit", "neurons/unit", partial(unit_activations, units), label="One unit"),
+        Part("cr-clamp", "neurons/clamp", partial(clamp_effects, store), label="Freeze it"),
+        Part("cr-exercises", "neurons/exercises", partial(exercise_results, store), label="Exercises"),
+        Part("cr-gates", "neurons/gate_saturation", partial(gates, units), label="Gates"),
     ]

@@ -29,7 +29,7 @@ export function mount({ element, send }) {
       const share = Math.max(0, Math.min(1, (shown.values[i] - low) / (high - low)));
       return Math.round(127 * (low < 0 ? 2 * share - 1 : share));
     },
-    describe: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${withMinus(shown.values[i].toFixed(3))}`,
+    describe: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${withMinus(shown.values[i].toFixed(2))}`,
     moved: (i) => isShared() && page.emit("cursor-moved", i - page.live.cursor),
   });
   const isShared = () => !!shown && shown.text === page.live?.text; // with the tab Write, so that both have one cursor
@@ -61,13 +61,15 @@ export function mount({ element, send }) {
     $(".cr-unit-title").textContent = answer.title || "One unit";
     $(".cr-spans").hidden = !shown;
     showFigure({ ...answer, words: answer.figure_words || "" });
+    $(".cr-tracked").hidden = !answer.table;
     showTable(answer.table, null);
     if (!shown) return text.show(null);
     const [low, , high] = scale.children;
     const prefixes = shown.scale.bounded ? ["", ""] : ["≤ ", "≥ "];
     [low.textContent, high.textContent] = [prefixes[0] + withMinus(shown.scale.low), prefixes[1] + withMinus(shown.scale.high)];
     scale.classList.toggle("cr-from-zero", shown.scale.low === 0);
-    text.show(shown.characters, isShared() ? Math.max(0, page.live.cursor) : (shown.most[0]?.first ?? 0));
+    text.show(shown.characters, isShared() ? Math.max(0, page.live.cursor) : 0);
+    if (!isShared() && shown.most.length) text.goTo(shown.most[0].first);
     lists.forEach((list, i) => list.replaceChildren(...[shown.most, shown.least][i].map(excerptItem)));
   }
 

@@ -11,10 +11,12 @@ import numpy as np
 from charrnn.neurons import (
     BANK,
     Baseline,
+    BestUnit,
     CachedBoard,
     ConceptTargets,
     Leaderboard,
     Scores,
+    best_of_views,
     leaderboards_from_record,
     score,
 )
@@ -99,13 +101,13 @@ class Units:
         saved = saved_leaderboards(loaded) if set(targets.names) <= CONCEPTS else None
         return saved.baseline(view, targets) if saved else None
 
-    def untrained_percentiles(self, loaded: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
-        """Return baselines by concept: of this text if cached, else the saved ones."""
+    def scores_to_beat(self, loaded: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
+        """Return the score that a name needs, by concept: on this text if cached, else the saved ones."""
         if cached := self._cached(loaded, view, targets):
-            return dict(zip(targets.names, cached.percentile.tolist(), strict=True))
+            return dict(zip(targets.names, cached.to_beat.tolist(), strict=True))
         saved = saved_leaderboards(loaded)
         board = saved.boards.get(view) if saved else None
-        return {best.concept: best.percentile for best in board.best} if board else {}
+        return {best.concept: best.to_beat for best in board.best} if board else {}
 
     def untrained_values(
         self, architecture: Architecture, seed: int, view: str, text: str, is_current: IsCurrent
@@ -162,3 +164,14 @@ def saved_boards(loaded: LoadedModel) -> Mapping[str, Leaderboard]:
     """Load the saved leaderboards by view; none before the last step."""
     saved = saved_leaderboards(loaded)
     return saved.boards if saved and loaded.is_last_step else {}
+
+
+def saved_characters(loaded: LoadedModel) -> int:
+    """Return the number of characters on which the saved leaderboards were measured; 0 without any."""
+    saved = saved_leaderboards(loaded)
+    return saved.characters if saved else 0
+
+
+def best_rows(loaded: LoadedModel) -> list[tuple[str, BestUnit]]:
+    """Return the saved best unit of each concept over all views, largest margin first; none before the last step."""
+    return best_of_views(saved_boards(loaded).values())

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from charrnn.bootstrap import with_interval
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.neurons import VALUES, BestUnit, leaderboards_from_record
 from charrnn.ui.server.saved_analysis import saved_analysis
@@ -33,8 +32,7 @@ class NamedUnit:
     def of(cls, best: BestUnit) -> "NamedUnit":
         numeric = best.concept in NUMERIC
         name = COUNTS.get(best.concept, best.concept) if best.held_out >= MIN_COUNT else best.concept
-        held_out = with_interval(f"{best.held_out:.2f}", best.interval, lambda end: f"{end:.2f}".replace("-", "−"))
-        score = f"{'R²' if numeric else 'AUC'} {held_out}, untrained networks {best.percentile:.2f}"
+        score = f"{'R²' if numeric else 'AUC'} {best.held_out_text}, untrained networks {best.percentile:.2f}"
         return cls(best.unit, name, numeric, best.direction, score)
 
 
