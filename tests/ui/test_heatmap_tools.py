@@ -116,6 +116,9 @@ def test_heatmap_goes_to_the_cursor_and_pans(page: Page, loaded: LoadedModel):
     page.mouse.move(5, 5)
     expect(title).to_contain_text(f"characters 21–{20 + count} of {len(shown)}")  # it stays
     np.testing.assert_allclose(canvas_column(page, 60), shades(values[60, order]), atol=2)
+    page.locator(".cr-part").fill("40")
+    expect(title).to_contain_text(f"characters 41–{40 + count} of {len(shown)}")
+    expect(page.locator(".cr-part")).to_have_attribute("aria-valuetext", f"characters 41–{40 + count} of {len(shown)}")
     page.locator(".cr-text").focus()
     page.keyboard.press("Escape")
     expect(title).to_contain_text(f"the last {count} characters")

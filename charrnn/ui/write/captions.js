@@ -17,7 +17,7 @@ const NAMES = {
   embedding: "embedding",
 };
 
-const MEMORIES = { h: "The network’s memory", c: "The network’s long-term memory" };
+const MEMORIES = { h: "The network’s memory", c: "The long-term memory" };
 
 const EXPLANATIONS = {
   h: "Each column is the memory after one character, each row one unit.",

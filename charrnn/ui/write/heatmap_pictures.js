@@ -23,6 +23,7 @@ export class Pictures {
     this.names = new RowNames(element, onColor);
     this.lens = $(".cr-lens");
     this.part = $(".cr-part");
+    this.shownPart = ""; // what the slider shows
     this.button = $(".cr-all-units");
     this.forAll = element.querySelectorAll(".cr-of-all-units");
     this.record = null;
@@ -84,8 +85,10 @@ export class Pictures {
   showPart(length) {
     const { part, visible } = this;
     const last = Math.max(0, length - visible.count);
-    const value = String(visible.leftmost(length));
-    if (Number(part.max) === last && part.value === value) return;
+    const value = visible.leftmost(length);
+    const shown = [value, last, visible.width].join();
+    if (shown === this.shownPart) return;
+    this.shownPart = shown;
     part.hidden = !last;
     part.max = last;
     part.value = value;
