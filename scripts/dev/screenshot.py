@@ -66,10 +66,13 @@ HAMLET:
 I humbly thank you; well, well, well.
 """
 HEIGHT = "document.documentElement.scrollHeight"
-WIDEST_CHOICE = """() => {
-    const { record, pictures, distribution } = charrnn.live;
-    const left = (i) => distribution(record.logitsAfter(pictures.strips.from + i), charrnn.settings).kept;
-    return Array.from({ length: 24 }, (_, i) => i + 56).sort((a, b) => left(b) - left(a))[0];
+LEAST_CERTAIN = """() => {
+    const { record, pictures } = charrnn.live;
+    const topProbability = (column) => {
+        const logits = record.logitsAfter(pictures.strips.from + column);
+        return 1 / logits.reduce((sum, logit) => sum + Math.exp(logit - Math.max(...logits)), 0);
+    };
+    return Array.from({ length: 24 }, (_, i) => i + 56).sort((a, b) => topProbability(a) - topProbability(b))[0];
 }"""
 
 
@@ -86,8 +89,8 @@ def opened(browser: Browser, address: str, look: str) -> Iterator[Page]:
 
 
 def point_at_a_unit(page: Page) -> None:
-    """Color the text by the first named unit and point at its strip."""
-    column = page.evaluate(WIDEST_CHOICE)
+    """Color the text by the first named unit and point at its strip, where many characters can follow."""
+    column = page.evaluate(LEAST_CERTAIN)
     box = page.locator(".cr-strips").bounding_box()
     assert box
     x = box["x"] + (column + 0.5) * box["width"] / page.evaluate("charrnn.live.pictures.strips.columns")
