@@ -83,6 +83,9 @@ export function scaleEnds(view, change) {
   return [low, high].map((value, i) => prefixes[i] + (value < 0 ? "−" : low < 0 ? "+" : "") + Math.abs(value));
 }
 
+/** Return the labels of both ends of the scale of a picture; signs alone if each row has its own. */
+export const pictureEnds = (view, picture) => (picture.hasOwnScales(view) ? ["−", "+"] : scaleEnds(view, picture.change));
+
 function explanation(view, model, change) {
   if (change) return CHANGE_EXPLANATIONS[view.name] || CHANGE_EXPLANATIONS[isResidual(view.name) ? "residual" : "other"];
   if (RESIDUAL.test(view.name)) return LAYER_EXPLANATIONS[view.name === model.views[0] ? "last" : "other"](view.name);
@@ -99,11 +102,12 @@ export function describeHeatmapPart({ view }, { main, showsAll, visible }, lengt
 }
 
 /** Show the captions of the pictures with this row order. */
-export function showCaptions(element, record, { map, strips }, order) {
+export function showCaptions(element, record, { main, map, strips }, order) {
   const $ = (selector) => element.querySelector(selector);
   const { view, model } = record;
-  const [low, high] = scaleEnds(view, map.change);
-  $(".cr-map").setAttribute("aria-label", capital(heatmapTitle(view, map.change)) + ", coloured from " + low + " to " + high);
+  const [low, high] = pictureEnds(view, main);
+  const scale = main.hasOwnScales(view) ? "each row on its own scale" : "coloured from " + low + " to " + high;
+  $(".cr-map").setAttribute("aria-label", capital(heatmapTitle(view, map.change)) + ", " + scale);
   const crowded = map.rowHeight < 1 ? " More rows than pixels: hover to see single units." : "";
   $(".cr-see").textContent = explanation(view, model, map.change) + " " + ORDER_EXPLANATIONS[order] + crowded;
   $(".cr-strips-see").textContent = view.named ? describeStrips(view, model, strips) : "";
@@ -111,16 +115,18 @@ export function showCaptions(element, record, { map, strips }, order) {
   $(".cr-least").textContent = low;
   $(".cr-most").textContent = high;
   $(".cr-scale").classList.toggle("cr-from-zero", !map.change && view.low === 0);
-  $(".cr-scale").title = view.bounded ? "" : "up to three times the median size on a text of this model's own; what lies beyond has the same colour";
+  $(".cr-scale").title = view.bounded || main.hasOwnScales(view) ? "" : "up to three times the median size on a text of this model's own; what lies beyond has the same colour";
   $(".cr-source").textContent = model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7);
 }
 
 /** Describe the strips, and the step of their names if it is not the model's. */
-function describeStrips({ named, name, change }, model, strips) {
-  const noun = rowNoun(name);
+function describeStrips(view, model, strips) {
+  const { named } = view;
+  const noun = rowNoun(view.name);
+  const own = strips.hasOwnScales(view) ? " Full colour is its own largest value." : "";
   const step = named.step.toLocaleString("en");
   const other = model.step === named.step ? "" : " Named at step " + step + ": at step " + model.step.toLocaleString("en") + " a " + noun + " need not behave so yet.";
-  return "Each strip is one " + noun + ": what it follows, and the colour it takes there. Click it to colour the text." + other;
+  return "Each strip is one " + noun + ": what it follows, and the colour it takes there. Click it to colour the text." + own + other;
 }
 
 /** Show how the names of a view were found. */

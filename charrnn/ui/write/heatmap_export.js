@@ -2,7 +2,7 @@
 
 import { create } from "../components/create_element.js";
 import { visibleLetter } from "../components/page_state.js";
-import { scaleEnds, rowNoun, heatmapTitle } from "./captions.js";
+import { heatmapTitle, pictureEnds, rowNoun } from "./captions.js";
 import { css } from "../components/color_scale.js";
 
 export const PIXEL_RATIO = 2; // of the image; the sizes below are multiplied by it
@@ -50,7 +50,7 @@ export function fileName({ model, view }, map, type) {
 }
 
 /** Draw the visible cells with title, scale, unit numbers, characters and positions. */
-export function drawImage(record, { from, to, rows, labels, suffix, change }, palette, length, fonts) {
+export function drawImage(record, picture, { from, to, rows, labels, suffix, change }, palette, length, fonts) {
   const { view, model } = record;
   const [small, mono] = ["11px " + fonts.sans, "10px " + fonts.mono];
   const rowHeight = rowHeightFor(rows.length);
@@ -72,11 +72,11 @@ export function drawImage(record, { from, to, rows, labels, suffix, change }, pa
 
   write(heatmapTitle(view, change), left, 16, "left", palette.ink, "bold 14px " + fonts.sans);
   write(model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7) + suffix, left, 36, "left", palette.quiet, small);
-  drawScale(pen, { ends: scaleEnds(view, change), palette, right: width - MARGIN.right, from: change || view.low < 0 ? 0 : 127 }, write, mono);
+  drawScale(pen, { ends: pictureEnds(view, picture), palette, right: width - MARGIN.right, from: change || view.low < 0 ? 0 : 127 }, write, mono);
 
   for (let i = from; i < to; i++) {
     rows.forEach((unit, row) => {
-      pen.fillStyle = palette.cells[record.level(i, unit, change) + 127];
+      pen.fillStyle = palette.cells[picture.level(record, i, unit) + 127];
       pen.fillRect(left + (i - from) * COLUMN_WIDTH, MARGIN.top + row * rowHeight, COLUMN_WIDTH, rowHeight);
     });
   }

@@ -116,7 +116,7 @@ export class HeatmapRange {
     const fonts = { sans: family(this.element.querySelector(".cr-live")), mono: family(this.map.canvas) };
     const { main } = this.pictures;
     const name = fileName(record, main, "png");
-    drawImage(record, visibleRange(main, drawn), palette, drawn, fonts).toBlob((blob) => this.save(blob, name), "image/png");
+    drawImage(record, main, visibleRange(main, drawn), palette, drawn, fonts).toBlob((blob) => this.save(blob, name), "image/png");
   }
 
   saveTable() {
