@@ -56,6 +56,7 @@ def test_read_text_is_shown_and_continued(page: Page, checkpoint: Checkpoint):
     page.wait_for_function(f"charrnn.live.drawn > {len(PASSAGE)}")
     wait_until_idle(page)
     assert text(page) == generated(checkpoint, PASSAGE, 400, 7)
+    expect(page.locator(".cr-text-title")).to_have_text("Text you gave, continued by Vanilla RNN, step 2,000")
     page.locator('[data-do="undo"]').click()
     page.wait_for_function("before => charrnn.live.text === before", arg=before)
 

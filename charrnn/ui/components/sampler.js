@@ -52,6 +52,13 @@ export function draw({ cumulative, kept }, u) {
 /** Return the surprisal in bits of a probability. */
 export const surprisalBits = (p) => 0 - Math.log2(p);
 
+/** Return the surprisal in bits of a character under logits. */
+export function logitSurprisal(logits, id) {
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+  return (Math.log(sum) - (logits[id] - largest)) / Math.LN2;
+}
+
 /** Return the entropy in bits. */
 export function entropyBits(probs) {
   return probs.reduce((bits, p) => (p > 0 ? bits - p * Math.log2(p) : bits), 0);

@@ -1,5 +1,7 @@
 // The data of one text by position: characters, activations, logits, random draws.
 
+import { logitSurprisal } from "./sampler.js";
+
 export const MAX_LEVEL = 127; // full color
 
 export class TextRecord {
@@ -110,10 +112,7 @@ export class TextRecord {
 
   /** Return the surprisal in bits of the character at position i, without temperature and filters. */
   surprisal(i) {
-    const logits = this.logitsAfter(i - 1);
-    const largest = logits.reduce((a, b) => Math.max(a, b));
-    const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
-    return (Math.log(sum) - (logits[this.ids.get(this.characters[i])] - largest)) / Math.LN2;
+    return logitSurprisal(this.logitsAfter(i - 1), this.ids.get(this.characters[i]));
   }
 
   /** Return the draw u of the character after position i; null without one. */

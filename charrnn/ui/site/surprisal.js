@@ -4,6 +4,7 @@
 
 import { countCharacters } from "../components/code_points.js";
 import { knownToAll } from "../components/offered_models.js";
+import { logitSurprisal } from "../components/sampler.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
 import { KINDS, kinds } from "./char_classes.js";
 import { deltaFigure, describeDelta, signed } from "./delta_figure.js";
@@ -40,9 +41,7 @@ export async function surprisals(provider, checkpoint, text, { clamps = [], sign
 
 function surprisalBits(logits, id) {
   if (!logits.every(Number.isFinite)) throw new Error("the logits are not finite: the checkpoint is broken, or its weights overflow");
-  const largest = logits.reduce((a, b) => Math.max(a, b));
-  const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
-  return (Math.log(sum) - (logits[id] - largest)) / Math.LN2;
+  return logitSurprisal(logits, id);
 }
 
 /**
