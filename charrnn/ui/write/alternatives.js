@@ -67,7 +67,7 @@ export class Alternatives {
       this.close();
       return;
     }
-    const zoom = this.box.currentCSSZoom ?? 1; // of the lecture: sizes in the window are multiples of those in CSS
+    const zoom = this.box.getBoundingClientRect().width / this.box.offsetWidth; // of the lecture: sizes in the window by those in CSS
     const { clientWidth: width, clientHeight: height } = document.documentElement;
     const letter = span.getBoundingClientRect();
     this.box.style.maxHeight = "";
@@ -83,14 +83,19 @@ export class Alternatives {
 
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const buttons = [...this.list.querySelectorAll("button:enabled")];
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const isSideways = event.key === "ArrowLeft" || event.key === "ArrowRight";
-    if (event.key === "Escape" || event.key === "Tab" || isSideways) this.close();
-    if (isSideways) return; // moves the cursor
+    const closes = event.key === "Escape" || event.key === "Tab";
+    if (event.key === "ArrowLeft" || event.key === "ArrowRight") this.close(); // the key moves the cursor
+    if (!move && !closes) return;
+    event.preventDefault();
     event.stopPropagation();
-    if (event.key === "Escape" || event.key === "Tab" || move) event.preventDefault();
-    if (move && buttons.length) buttons[(buttons.indexOf(document.activeElement) + move + buttons.length) % buttons.length].focus();
+    if (closes) this.close();
+    else this.moveFocus(move);
+  }
+
+  moveFocus(by) {
+    const buttons = [...this.list.querySelectorAll("button:enabled")];
+    if (buttons.length) buttons[(buttons.indexOf(document.activeElement) + by + buttons.length) % buttons.length].focus();
   }
 }
 
