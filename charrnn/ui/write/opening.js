@@ -43,7 +43,6 @@ export function mount({ element }) {
     const { record, drawn } = page.live;
     const space = record.characters.indexOf(" ", record.prompt);
     const position = space < 0 || space + 1 >= drawn ? record.prompt : space + 1;
-    document.querySelectorAll(".cr-text .cr-line span")[position].scrollIntoView({ block: "nearest" });
     page.live.showAlternatives(position);
   }
 

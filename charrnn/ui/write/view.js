@@ -306,7 +306,10 @@ export function mount({ element }) {
       showColors();
       onMove(true);
     },
-    showAlternatives: (position) => alternatives.open(record, position),
+    showAlternatives(position) {
+      goTo(position);
+      alternatives.open(record, position);
+    },
     showRows: (range) => rangeTools.showRows(range),
   };
 
