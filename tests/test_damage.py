@@ -17,7 +17,7 @@ from charrnn import checkpoint
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import ANALYSES, CheckpointError, safetensors_io, write_analyses
 from charrnn.context_use import memory_record
-from charrnn.ui.compare import results_table, samples, training_curves
+from charrnn.ui.compare import samples, scoreboard, training_curves
 from charrnn.ui.compare.surprisal_difference import saved_groups
 from charrnn.ui.gradients import context_use
 from charrnn.ui.gradients.context_use import context_use_curves
@@ -176,7 +176,7 @@ def test_damaged_model_affects_only_its_own_row(three_networks: Path, damage: st
         "gradients": lambda store: curves(store, query, current),
         "memory": lambda store: context_use_curves(store, plain, current),
         "training": lambda store: training_curves.training_curves(store, plain),
-        "results": lambda store: results_table.results(store, plain, Path("none")),
+        "results": lambda store: scoreboard.scoreboard(store, plain, Path("none")),
     }
     good = {name: json.loads([*view(store)][-1]) for name, view in views.items()}
     DAMAGE[damage](three_networks / "rnn")
@@ -255,7 +255,7 @@ def test_arbitrary_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     assert cut is None or cut >= len(text) or (analyses.refused and not analyses.sections)
     for view in (
         lambda: context_use_curves(store, plain, lambda: True),
-        lambda: results_table.results(store, plain, Path("none")),
+        lambda: scoreboard.scoreboard(store, plain, Path("none")),
     ):
         last = json.loads([*view()][-1])
         assert shown(last, "GRU")[1], "the row of the other network"

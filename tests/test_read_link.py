@@ -55,6 +55,11 @@ VALUES = {  # invalid ones
     ),
     "tick": ("a,b,c,d", "rnn, gru", f"{'m' * 28},{'m' * 29}", "".join(map(chr, range(97, 137)))),
     "hide": ("write,model,Share", "constructor"),
+    "a": ("rnn:", "rnn:7", ":0", "nobody:0", "gru:00"),
+    "b": ("constructor",),
+    "a_top_k": ("-1",),
+    "ab_characters": ("1001",),
+    "ab_prompt": ("🙂" * 1001,),
     "sha": ("ABCDEF01", "0123456", "0123456789abcdef"),
 }
 BROKEN = [(name, value) for name, value, _ in INVALID] + [(name, value) for name in VALUES for value in VALUES[name]]
@@ -126,6 +131,12 @@ def random_parameters(store: Store, lot: random.Random) -> dict[str, str]:
         "unit": f"{name}:{lot.randrange(all_units)}",
         "clamp": ",".join(clamps),
         "knob": f"{lot.uniform(0.5, 1.6):.2f}",
+        "a": lot.choice([*names, f"{info.name}:{lot.choice(info.saved_steps)}"]),
+        "b": lot.choice(names),
+        "a_temperature": f"{lot.uniform(0.1, 2):.3f}",
+        "b_top_k": lot.choice(["0", "12"]),
+        "ab_seed": str(lot.randrange(2**32)),
+        "ab_prompt": text,
         "lecture": lot.choice("01"),
         "sha": info.sha256[: lot.randrange(8, 65)],
     }
@@ -165,7 +176,7 @@ def test_page_reads_empty_values_as_server(store, page):
     found = read_by_page(page, searches)
     assert found == [read_by_server(store, search) for search in searches]
     accepted = {search for search, read in zip(searches, found, strict=True) if not read["notice"]}
-    assert accepted == {"?read=", "?prompt=", "?tick=", "?hide="}
+    assert accepted == {"?read=", "?prompt=", "?ab_prompt=", "?tick=", "?hide="}
 
 
 def test_page_reports_reworded_values_too(store, page):

@@ -48,7 +48,7 @@ def test_page_has_limits_of_server():
         "MAX_CLAMPS": MAX_CLAMPS,
     }
     seeds = f'min="0" max="{SEEDS.high}"'
-    assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="seed" {seeds}' in coupled
+    assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="ab_seed" {seeds}' in coupled
     assert f'id="cr-characters" min="1" max="{request_parameters.MAX_RUN_CHARS}"' in TEMPLATE
     assert f'rows="2" maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in TEMPLATE
     assert f"your text (up to {request_parameters.MAX_READ_CHARS:,} characters)" in TEMPLATE

@@ -31,6 +31,7 @@ from charrnn.figures.recurrent_scale import (
     eigenvalue_figure,
     product_norms_figure,
 )
+from charrnn.figures.scoreboard import Score, describe_scores, scoreboard_figure
 from charrnn.figures.sentences import Sentence, text_of
 from charrnn.figures.step_profile import (
     describe_profile,

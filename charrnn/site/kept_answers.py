@@ -143,7 +143,7 @@ def _curves_of(store: Store, selections: Iterable[Query]) -> Iterator[Query]:
 
 
 def _samples(store: Store) -> Iterator[Query]:
-    return (_query(model=model) for model in ["", *(info.name for info in store.checkpoints())])
+    return (_query(model=info.name) for info in store.checkpoints())
 
 
 def _layers(store: Store) -> Iterator[Query]:
@@ -178,7 +178,7 @@ KEPT: Mapping[str, Kept] = {
     "neurons/exercises": Kept(_each, ("checkpoint",), blank=("exercise",)),
     "compare/surprisal_difference": Kept(blank=(), compute=lambda store, _: [surprisal_template(store, WIDTH)]),
     "compare/training_curves": Kept(_curves, ("unit", "span", "parts"), blank=(), models=True),
-    "compare/results_table": Kept(),
+    "compare/scoreboard": Kept(),
     "compare/samples": Kept(_samples, ("model",)),
     "under_the_hood/source_trace": Kept(_layers, ("name", "layer"), blank=(), compute=_source_lines),
     "under_the_hood/self_checks": Kept(_each, ("checkpoint",)),

@@ -1,4 +1,4 @@
-"""The tab Compare: training curves, results and samples; the step profile of Under the hood."""
+"""The tab Compare: scoreboard, samples and training curves; the step profile of Under the hood."""
 
 import json
 from dataclasses import replace
@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from charrnn import figures
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
-from charrnn.ui.compare import results_table, samples, training_curves
+from charrnn.ui.compare import samples, scoreboard, training_curves
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery
@@ -44,9 +45,9 @@ def test_training_curves_follow_the_query(store: Store):
 
 def test_empty_selection_says_what_to_tick(store: Store):
     (answer,) = decoded(training_curves.training_curves(store, ViewQuery(names=())))
-    assert answer["words"] == "Tick a model to see how it learnt." and answer["figure"] is None
+    assert answer["words"] == "Choose at least one network." and answer["figure"] is None
     (answer,) = decoded(training_curves.training_curves(store, ViewQuery(names=("gru",), form={"parts": []})))
-    assert answer["words"] == "Tick what to see of them."
+    assert answer["words"] == "Choose at least one curve."
 
 
 @pytest.mark.parametrize("form", [{"unit": "apples"}, {"span": 3}, {"unit": {}}])
@@ -58,15 +59,15 @@ def test_invalid_curve_options_are_refused(store: Store, form: dict[str, Any]):
 # ------------------------------------------------------------------ the table
 
 
-def test_results_table_has_models_published_and_ngram(store: Store, tmp_path: Path):
+def test_scoreboard_has_models_published_and_ngram(store: Store, tmp_path: Path):
     names = ("order", "ngrams", "train_loss_nats", "val_stream_nats", "val_cold_nats", "seconds")
     orders = [(5, 10, 1.2, 1.56, 1.57, 3), (7, 90, 0.9, 1.51, 1.52, 6)]
     rows = [dict(zip(names, numbers, strict=True)) for numbers in orders]
     study_file = tmp_path / "study.json"
     study_file.write_text(json.dumps({"ngram": {"rows": rows}}))
-    (answer,) = decoded(results_table.results(store, ViewQuery(), study_file))
+    (answer,) = decoded(scoreboard.scoreboard(store, ViewQuery(), study_file))
     table = answer["table"]
-    assert [column["title"] for column in table["columns"]] == list(results_table.TITLES)
+    assert [column["title"] for column in table["columns"]] == list(scoreboard.TITLES)
     found = {row["cells"][0]["text"]: row for row in table["rows"]}
     for name in RECIPES:
         info = store.load(name).info
@@ -82,6 +83,24 @@ def test_results_table_has_models_published_and_ngram(store: Store, tmp_path: Pa
         assert cells[-1]["text"] == other.source and cells[-1].get("link", "") == other.url
         assert found[other.name]["quiet"]
     assert found["Kneser-Ney 7-gram"]["cells"][4]["value"] == 1.51 and "Kneser-Ney 5-gram" not in found
+    infos = [store.load(name).info for name in RECIPES]
+    points = {(point["x"][0], point["y"][0]) for point in answer["figure"]["data"]}
+    assert {(info.parameters, bits_per_char(info.metrics["val_stream_nats"])) for info in infos} <= points
+    (line,) = answer["figure"]["layout"]["shapes"]
+    assert line["y0"] == bits_per_char(1.51)
+
+
+def test_scoreboard_says_who_beats_the_ngram():
+    scores = [figures.Score("A", 100, 2.3, "red"), figures.Score("B", 200, 2.1, "red"), figures.Score("theirs", 9, 1.0)]
+    floor = ("7-gram counts", 2.2)
+    text = "B predicts best: 2.100 bits per character."
+    assert figures.describe_scores(scores, None) == text
+    assert (
+        figures.describe_scores(scores, floor)
+        == f"{text} 1 of 2 networks beat 7-gram counts (2.200); A (2.300) does not."
+    )
+    assert figures.describe_scores(scores[1:], floor) == f"{text} It beats 7-gram counts (2.200)."
+    assert figures.describe_scores([], floor) == ""
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}", '{"ngram": {"rows": []}}', '{"ngram": {"rows": [{"order": 5}]}}'])
@@ -89,12 +108,12 @@ def test_invalid_study_file_adds_no_rows(tmp_path: Path, content: str | None):
     study_file = tmp_path / "study.json"
     if content is not None:
         study_file.write_text(content)
-    assert results_table.ngram_rows(study_file) == []
+    assert scoreboard.ngram_rows(study_file) == []
 
 
 def test_checkpoint_without_metrics_has_a_row(store: Store):
     info = store.load("rnn").info
-    row = results_table.checkpoint_row(replace(info, metrics={"val_stream_nats": "good"}))
+    row = scoreboard.checkpoint_row(replace(info, metrics={"val_stream_nats": "good"}))
     assert [cell.text for cell in row[2:10]] == ["–"] * 8
 
 
@@ -103,20 +122,20 @@ def test_stored_half_life_and_context_are_shown(tmp_path: Path):
     info = describe(tmp_path / "gru")
     found = {"gradient": AnalysisRecord({"half_life_chars": 3.14159}), "memory": AnalysisRecord({"ecl_chars": 39})}
     write_analyses(info.folder, info.sha256, found)
-    at = results_table.TITLES.index("half-life")
-    row = results_table.checkpoint_row(describe(tmp_path / "gru"))
+    at = scoreboard.TITLES.index("half-life")
+    row = scoreboard.checkpoint_row(describe(tmp_path / "gru"))
     assert [(cell.text, cell.value) for cell in row[at : at + 2]] == [("3.1", 3.14159), ("39", 39)]
     ends = {"half_life_low": 3.04, "half_life_high": None}, {"ecl_low": 36, "ecl_high": 41}
     intervals = {
         name: AnalysisRecord({**record.facts, **more}) for (name, record), more in zip(found.items(), ends, strict=True)
     }
     write_analyses(info.folder, info.sha256, intervals)
-    row = results_table.checkpoint_row(describe(tmp_path / "gru"))
+    row = scoreboard.checkpoint_row(describe(tmp_path / "gru"))
     assert [cell.text for cell in row[at : at + 2]] == ["3.1 (3.0 to ∞)", "39 (36 to 41)"]
     write_analyses(
         info.folder, info.sha256, {"memory": AnalysisRecord({"ecl_chars": -1}), "gradient": AnalysisRecord()}
     )
-    row = results_table.checkpoint_row(describe(tmp_path / "gru"))
+    row = scoreboard.checkpoint_row(describe(tmp_path / "gru"))
     assert [cell.text for cell in row[at : at + 2]] == ["–", "–"]
 
 
@@ -150,7 +169,7 @@ def test_sample_is_cached(store: Store):
 
 def test_model_without_saved_steps_says_so(store: Store):
     (answer,) = decoded(samples.samples(store, ViewQuery(form={"model": "rnn-layernorm"}), always))
-    assert "only the last step was kept" in answer["words"] and len(answer["samples"]) == 1
+    assert answer["words"] == "Only the final network was saved." and len(answer["samples"]) == 1
 
 
 # ------------------------------------------------------------------ the step profile
@@ -189,8 +208,12 @@ def page(file_page: Page) -> Page:
     """One page for all tests, with the tab Compare open."""
     page = file_page
     page.get_by_role("tab", name="Compare").click()
-    for part in ("#cr-training .main-svg", "#cr-results tbody tr", "#cr-learning li:nth-child(3)"):
-        page.locator(part).first.wait_for()
+    for part in ("#cr-results .main-svg", "#cr-learning .cr-learn"):
+        page.locator(part).wait_for()
+    page.evaluate(
+        "document.querySelectorAll('#cr-results details, #cr-training details').forEach((each) => (each.open = true))"
+    )
+    page.locator("#cr-training .main-svg").first.wait_for()
     return page
 
 
@@ -257,9 +280,16 @@ def test_table_sorts_by_click_and_key(page: Page, store: Store):
 
 
 def test_page_samples_match_generate(page: Page, trained: Path):
-    page.locator("#cr-sampled").select_option("gru")
-    item = page.locator("#cr-learning li")
-    expect(item.nth(2).locator("p")).to_have_text(written(trained, "gru", 12), use_inner_text=True)
-    assert [p.evaluate("e => e.textContent") for p in item.locator("p").all()] == [
-        written(trained, "gru", step) for step in (0, 10, 12)
-    ]
+    page.locator('#cr-pair [data-side="A"]').get_by_label("network").select_option("gru")
+    part = page.locator("#cr-learning")
+    expect(part.locator("h2")).to_have_text("Watch A learn: GRU")
+    slider, text = part.get_by_label("training step"), part.locator(".cr-learn-text")
+    expect(slider).to_have_attribute("max", "2")
+    for index, step in enumerate((0, 10, 12)):
+        slider.fill(str(index))
+        expect(part.locator("output")).to_contain_text(f"{step} · val ")
+        assert text.text_content() == written(trained, "gru", step)
+    part.get_by_role("button", name="Play").click()  # from the first step, to the end
+    expect(slider).to_have_value("2")
+    expect(part.get_by_role("button", name="Play")).to_be_visible()
+    assert text.text_content() == written(trained, "gru", 12)

@@ -1,4 +1,4 @@
-"""The part "same dice" of the tab Compare: two models that share their random draws."""
+"""The part "Same luck" of the tab Compare: two models that share their random draws."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -61,7 +61,7 @@ def expect_side(side: Any, own: Sample, other: Sample, at: int) -> None:
         expect(rows.nth(i).locator(".cr-chance")).to_have_text(f"{100 * found.probs[i]:.2f}%")
     expect(rows).to_have_count(8)
     expect(rows.filter(has_text="◀ u").locator(".cr-letter")).to_have_text(sign(own.text[at]))
-    expect(rows.filter(has_text="drew it").locator(".cr-letter")).to_have_text(sign(other.text[at]))
+    expect(rows.filter(has_text="took this one").locator(".cr-letter")).to_have_text(sign(other.text[at]))
 
 
 def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, app: str):
@@ -80,7 +80,7 @@ def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, 
         for low, high in [interval(each, at)]
     ]
     expect(words).to_have_text(
-        f"The first {at} characters are the same, then they part: u = {u:.3f} falls on {falls[0]} and on {falls[1]}."
+        f"The first {at} characters are the same. Then the random number {u:.3f} lands on {falls[0]} and on {falls[1]}."
     )
     for i, (own, other) in enumerate(((a, b), (b, a))):
         expect_side(part.locator(".cr-list").nth(i), own, other, at)
@@ -93,33 +93,34 @@ def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, 
         assert die["x"] + 1 == approx(box["x"] + u * box["width"], abs=1.5)
         assert die["y"] <= box["y"] and die["y"] + die["height"] >= box["y"] + box["height"]  # one line through both
 
+    part.locator("summary").click()
     part.get_by_label("prompt").fill("R→O\n")
     part.get_by_label("prompt").press("Tab")
     wait_for_texts(page, sample("rnn", prompt="RO\n"), sample("minigpt", prompt="RO\n"), prompt="RO\n")
     expect(words).to_contain_text("Left out 1 character that A or B has never seen: “→”.")
     part.get_by_label("prompt").fill(PROMPT)
     part.get_by_label("prompt").press("Tab")
-    b_side = part.locator('[data-side="B"]')
-    b_side.get_by_label("model").select_option("rnn")
+    b_side, b_model = part.locator('[data-side="B"]'), page.locator('#cr-pair [data-side="B"]')
+    b_model.get_by_label("network").select_option("rnn")
     wait_for_texts(page, a, a)
     expect(words).to_have_text(
-        "Identical: both write the same 300 characters; the same model with the same settings and the same dice."
+        "Identical: both write the same 300 characters; the same network with the same settings and random numbers."
     )
     expect(part.locator(".cr-divergence")).to_be_hidden()
     b_side.get_by_label("top-k").fill("3")
     b_side.get_by_label("top-k").press("Enter")
     wait_for_texts(page, a, sample("rnn", settings=replace(SETTINGS, top_k=3)))
     expect(part.locator(".cr-stay")).to_have_text(
-        ["in the order of the draw, all 65 characters", "in the order of the draw, 3 of 65 characters stay"]
+        ["likeliest first, all 65 characters", "likeliest first, 3 of 65 characters after the filters"]
     )
-    b_side.get_by_label("top-k").fill("0")
-    b_side.get_by_label("training step").select_option("300")
+    b_side.get_by_label("top-k").fill("")
+    b_model.get_by_label("training step").select_option("300")
     wait_for_texts(page, a, sample("rnn", 300))
     expect(part.locator(".cr-writer h3")).to_have_text(["A · Vanilla RNN", "B · Vanilla RNN, step 300"])
-    b_side.get_by_label("training step").select_option("2000")
+    b_model.get_by_label("training step").select_option("2000")
     b_side.get_by_label("temperature").fill("0")
     b_side.get_by_label("temperature").press("Enter")
-    part.get_by_role("button", name="Other dice").click()
+    part.get_by_role("button", name="New random numbers").click()
     cold = sample("rnn", settings=SamplingSettings(temperature=0))
     wait_for_texts(page, sample("rnn", seed=13), cold)
     b_side.get_by_label("temperature").fill("7")

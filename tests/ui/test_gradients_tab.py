@@ -15,7 +15,7 @@ from charrnn import figures
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import load, write_analyses
 from charrnn.gradient_flow import GradientFlow, flow_record, gradient_flow
-from charrnn.ui.compare.results_table import reach
+from charrnn.ui.compare.scoreboard import reach
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server import analyses
 from charrnn.ui.server.analyses import SCENE, gradient_of

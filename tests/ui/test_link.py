@@ -141,16 +141,10 @@ def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app:
     expect(page.locator("#cr-units .cr-card").first).to_contain_text("your idea: th")
     expect_also("the pattern of “Which unit learnt what?”")
     page.get_by_role("tab", name="Compare").click()
-    expect(page.locator("#cr-training .js-plotly-plot")).to_be_visible()  # its views have loaded
-    page.locator("#cr-dice [name=seed]").fill("13")
-    expect_also("the models and settings of “Same dice”")
+    expect(page.locator("#cr-results .js-plotly-plot")).to_be_visible()  # its views have loaded
+    page.locator("#cr-training summary").click()
     page.locator("#cr-training [value=bits] + span").click()
     expect_also("the options of “How they learnt”")
-    page.locator("#cr-dice [name=seed]").fill("12")
-    copied(page, "link")
-    assert "Same dice" not in page.locator(".cr-said").inner_text()
-    page.locator("#cr-dice .cr-side select").first.select_option(index=1)
-    expect_also("the models and settings of “Same dice”")
     page.get_by_role("tab", name="Under the hood").click()
     expect(page.locator(".cr-hood-code > *").first).to_be_visible()
     page.locator(".cr-hood-unit").fill("1")
@@ -245,4 +239,26 @@ def test_link_carries_rows_selection_and_lecture(context: BrowserContext, app: s
     assert other.evaluate("charrnn.selectedModels") == ["gru", "lstm"]
     other.get_by_role("button", name="Whole lab").click()
     expect(other.locator("#cr-speed")).to_be_hidden()
+    assert copied(other, "link") == link
+
+
+def test_link_carries_the_comparison(context: BrowserContext, trained_app: str):
+    page = open_page(context, trained_app + "?tab=compare")
+    page.locator('#cr-pair [data-side="A"]').get_by_label("network").select_option("gru")
+    page.locator('#cr-pair [data-side="A"]').get_by_label("training step").select_option("10")
+    part = page.locator("#cr-dice")
+    part.locator("summary").click()
+    values = {"a_temperature": "0.5", "b_top_k": "3", "ab_seed": "13", "ab_characters": "40", "ab_prompt": "A, B:\n"}
+    for name, value in values.items():
+        part.locator(f"[name={name}]").fill(value)
+    part.locator("[name=ab_prompt]").press("Tab")
+    expect(part.locator(".cr-after").first).to_be_visible()
+    link = copied(page, "link")
+    assert query(link).items() >= {"a": "gru:10", "tab": "compare", **values}.items() and "b" not in query(link)
+    other = open_page(context, link)
+    expect(other.locator("#cr-dice .cr-writer h3").first).to_have_text("A · GRU, step 10")
+    for name, value in values.items():
+        expect(other.locator(f"#cr-dice [name={name}]")).to_have_value(value)
+    texts = "[...document.querySelectorAll('#cr-dice .cr-written')].map((text) => text.textContent)"
+    other.wait_for_function(f"(texts) => JSON.stringify({texts}) === JSON.stringify(texts)", arg=page.evaluate(texts))
     assert copied(other, "link") == link

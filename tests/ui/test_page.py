@@ -80,7 +80,8 @@ def test_link_preview_describes_the_page(app: str):
 
 def test_small_windows_cut_no_control_and_no_verdict(context: BrowserContext, app: str):
     page = open_page(context, app + "?tab=compare", {"width": 1024, "height": 768})
-    seed = page.locator("#cr-dice [name=seed]")
+    seed = page.locator("#cr-dice [name=ab_seed]")
+    page.locator("#cr-dice summary").click()
     seed.fill("4294967295")
     assert seed.evaluate("box => box.scrollWidth <= box.clientWidth")
     page.get_by_role("tab", name="Neurons").click()

@@ -43,7 +43,9 @@ def test_surprisals_match_single_steps(store: Store, reference: Difference):
     for shown, bits in zip(last["bits"], (reference.a_bits, reference.b_bits), strict=True):
         assert np.array(shown) / 1000 == pytest.approx(bits, abs=1.1e-3)
     assert f"over {len(CUSTOM_TEXT)} characters of the text you typed or pasted" in last["words"]
-    assert f"Mean Δ = {signed(float(reference.delta_bits.mean()))} bits a character" in last["words"], "too short for ±"
+    assert f"On this text Δ = {signed(float(reference.delta_bits.mean()))} bits a character" in last["words"], (
+        "too short for ±"
+    )
     rows = [[cell.get("value") for cell in row["cells"][1:5]] for row in last["table"]["rows"]]
     groups = [reference.whole(), *reference.by_kind(), *reference.by_context()]
     for row, group in zip(rows[: len(groups)], groups, strict=True):
@@ -59,7 +61,7 @@ def test_swapped_models_flip_signs_and_equal_models_are_zero(store: Store):
     same = differences_of(store, A=rnn, B=rnn)[-1]
     assert (
         same["bits"][0] == same["bits"][1]
-        and "Mean Δ = 0.000 bits" in same["words"]
+        and "On this text Δ = 0.000 bits" in same["words"]
         and "No difference." in same["words"]
     )
 
@@ -90,8 +92,9 @@ def test_stored_surprisals_of_held_out_text_come_first(store: Store):
         inside = np.array(found.texts("kinds", "kind")) == "space"
         means.append([(counts * bits).sum() / counts.sum(), (counts * bits)[inside].sum() / counts[inside].sum()])
     (a, a_space), (b, b_space) = means
-    assert first["words"].startswith(f"On all 111,540 held-out characters Δ = {signed(a - b)} ± ")
-    assert last["words"].endswith(first["words"].removesuffix(f" Reading {len(CUSTOM_TEXT)} characters …"))
+    assert first["words"].startswith(f"On 111,540 held-out characters B needs {a - b:.3f} ± ")
+    assert "; A is better at “capital in a speaker's name” (0." in first["words"]
+    assert last["words"].startswith(first["words"].removesuffix(f" Reading {len(CUSTOM_TEXT)} characters …"))
     (row,) = [row["cells"] for row in last["table"]["rows"] if row["cells"][0]["text"] == "held-out text: space"]
     assert [cell["value"] for cell in row[2:5]] == pytest.approx([a_space, b_space, a_space - b_space])
     early = differences_of(store, CUSTOM_TEXT, A=side("rnn", 0))
@@ -107,17 +110,17 @@ def test_superseded_query_stops_and_caches_nothing(store: Store):
 
 
 def test_every_bar_is_labeled_with_its_character_count(reference: Difference):
-    panels = reference.by_kind(), reference.by_context()
+    groups = reference.by_kind()
     for width in (358, 900):
-        drawn = figures.delta_bits_figure(panels, width).to_plotly_json()
-        assert [list(bar["x"]) for bar in drawn["data"]] == [[g.delta_bits for g in panel] for panel in panels]
-        errors = [list(bar["error_x"]["array"]) for bar in drawn["data"]]
-        assert errors == [[g.margin_bits or 0 for g in panel] for panel in panels]
-        pale = [[opacity < 0.5 for opacity in bar["marker"]["opacity"]] for bar in drawn["data"]]
-        assert pale == [[group.characters < 30 for group in panel] for panel in panels] and any(pale[1])
+        drawn = figures.delta_bits_figure(groups, width).to_plotly_json()
+        (bars,) = drawn["data"]
+        assert list(bars["x"]) == [group.delta_bits for group in groups]
+        assert list(bars["error_x"]["array"]) == [group.margin_bits or 0 for group in groups]
+        pale = [opacity < 0.5 for opacity in bars["marker"]["opacity"]]
+        assert pale == [group.characters < 30 for group in groups] and any(pale)
         notes = " ".join(str(note["text"]) for note in drawn["layout"]["annotations"])
-        words = figures.describe_delta_bits(panels)
-        for group in (*panels[0], *panels[1]):
+        words = figures.describe_delta_bits(groups)
+        for group in groups:
             count = f"{group.characters:,} character{'s' if group.characters > 1 else ''}"
             count += ", too few" if group.characters < 30 else ""
             assert f"<b>{group.name}</b> {signed(group.delta_bits)} · {count}" in notes
@@ -133,11 +136,12 @@ def test_text_is_colored_by_surprisal_difference(
 ):
     page, bits = open_compare(context, app), np.array(differences_of(store)[-1]["bits"]) / 1000
     part = page.locator("#cr-delta")
-    part.get_by_label("your own").fill(CUSTOM_TEXT)
-    part.get_by_role("button", name="Read this").click()
+    part.locator("summary").filter(has_text="Your own").click()
+    part.get_by_label("Your own text").fill(CUSTOM_TEXT)
+    part.get_by_role("button", name="Use this text").click()
     words = part.locator(".cr-plot-words")
     expect(words).to_contain_text(f"over {len(CUSTOM_TEXT)} characters of the text you typed or pasted")
-    expect(words).to_contain_text(f"Mean Δ = {signed(float(reference.delta_bits.mean()))} ")
+    expect(words).to_contain_text(f"On this text Δ = {signed(float(reference.delta_bits.mean()))} ")
     spans = part.locator(".cr-passage span")
     assert "".join(spans.all_text_contents()) == CUSTOM_TEXT
 
@@ -169,22 +173,21 @@ def test_text_is_colored_by_surprisal_difference(
     for i in np.flatnonzero(strong):
         red, _, blue = (int(channel) for channel in lines[i][1][4:-1].split(","))
         assert (red > blue) == (reference.delta_bits[i] > 0)  # orange above zero, blue below
-    drawn = page.evaluate("document.querySelector('#cr-delta .cr-plot').data.map((bars) => [...bars.x])")
-    for shown, groups in zip(drawn, (reference.by_kind(), reference.by_context()), strict=True):
-        assert shown == pytest.approx([group.delta_bits for group in groups], abs=1e-4)
-    part.locator("summary").click()
+    drawn = page.evaluate("[...document.querySelector('#cr-delta .cr-plot').data[0].x]")
+    assert drawn == pytest.approx([group.delta_bits for group in reference.by_kind()], abs=1e-4)
+    part.locator("summary").filter(has_text="Averages").click()
     row = part.locator("tbody tr").filter(has_text="letter within a word").locator("td")
     group = next(group for group in reference.by_kind() if group.name == "letter within a word")
     assert row.all_inner_texts()[0] == str(group.characters)
 
-    part.locator('[data-side="B"]').get_by_label("model").select_option("rnn")
+    page.locator('#cr-pair [data-side="B"]').get_by_label("network").select_option("rnn")
     expect(words).to_contain_text("No difference.")
     part.get_by_role("button", name="Text of Write").click()
     there = page.evaluate("charrnn.live.text")
     over = f"over {len(there)} characters of the text of Write (7 given; 400 written by Vanilla RNN, step 2,000, "
     expect(words).to_contain_text(over)
     expect(words).to_contain_text("A and B wrote this text")
-    assert part.get_by_label("your own").input_value() == there == "".join(spans.all_text_contents())
-    part.get_by_role("button", name="Default text").click()
+    assert part.get_by_label("Your own text").input_value() == there == "".join(spans.all_text_contents())
+    part.get_by_role("button", name="Use the sample text").click()
     expect(words).to_contain_text("a scene written for this project")
-    expect(part.get_by_label("your own")).to_have_value("")
+    expect(part.get_by_label("Your own text")).to_have_value("")

@@ -133,13 +133,13 @@ def test_buttons_and_notices_are_seen_from_every_tab(page: Page):
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#cr-temperature")).to_be_hidden()  # nothing is sampled there with it
     expect(page.locator("#cr-step")).to_be_in_viewport()
-    top = page.locator("#cr-dice h2").evaluate("e => e.getBoundingClientRect().top")
+    top = page.locator("#cr-results h2").evaluate("e => e.getBoundingClientRect().top")
     press(page, "write")
     expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
     expect(notice).to_contain_text("The seed must be a whole number")
     page.get_by_role("tab", name="Compare").click()
     expect(notice).to_be_in_viewport()
-    assert page.locator("#cr-dice h2").evaluate("e => e.getBoundingClientRect().top") == top  # nothing has moved
+    assert page.locator("#cr-results h2").evaluate("e => e.getBoundingClientRect().top") == top  # nothing has moved
     page.get_by_role("tab", name="Write").click()
     set_more(page, seed=3, characters=300)
     page.get_by_role("tab", name="Compare").click()

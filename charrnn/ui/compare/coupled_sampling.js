@@ -1,41 +1,70 @@
 // Two texts sampled with common random numbers, side by side, with their first difference.
 
-import { createModelForms } from "../components/model_pair.js";
-import { knownToAll, offeredModel } from "../components/offered_models.js";
+import { knownToAll, offeredModel, titleOf } from "../components/offered_models.js";
+import { page } from "../components/page_state.js";
 import { createCoupledTexts, writerOf } from "../session/coupled_view.js";
 import { isEqual, MAX_SEED } from "../session/session.js";
 
-/** Set up the view. */
+/** Set up the view. Its form fields have the names of link parameters. */
 export function mount({ element }) {
   const form = element.querySelector("form");
+  const { ab_seed: seed, ab_characters: characters, ab_prompt: prompt } = form.elements;
+  const fields = [...form.elements].filter(({ name }) => name);
+
+  /** Return the settings of a side; an empty filter is off. */
+  function settingsOf(side) {
+    const value = (name) => form.elements[`${side}_${name}`].valueAsNumber;
+    return { temperature: value("temperature"), top_k: value("top_k") || 0, top_p: value("top_p") || 1, min_p: 0 };
+  }
 
   function request() {
-    const sides = Object.values(pair.values());
-    if (!sides.every(({ checkpoint }) => checkpoint)) return null; // before the first list of models
-    const models = sides.map(({ checkpoint }) => offeredModel(checkpoint));
-    const { seed, characters, prompt } = form.elements;
+    if (!page.compared) return null;
+    const { A, B } = page.compared;
+    const models = [A, B].map(offeredModel);
+    ["a", "b"].forEach((side, i) => (form.elements[`${side}_top_k`].max = models[i].characters));
     const isDefault = prompt.value === prompt.defaultValue;
     if (isDefault) prompt.value = prompt.defaultValue = models[0].prompt;
     const { text, notice } = knownToAll(models, prompt.value);
+    const sides = [[A, settingsOf("a")], [B, settingsOf("b")]];
     return {
-      writers: sides.map(({ checkpoint, ...values }) => writerOf(checkpoint, { min_p: 0, ...values })),
+      writers: sides.map(([checkpoint, settings]) => writerOf(checkpoint, settings)),
       prompt: text,
       seed: seed.valueAsNumber,
       characters: characters.valueAsNumber,
-      titles: pair.titles(),
+      titles: [`A · ${titleOf(A)}`, `B · ${titleOf(B)}`],
       notice: isDefault ? "" : notice,
-      whyIdentical: isEqual(...sides) ? "the same model with the same settings and the same dice" : "no die fell where they differ",
+      whyIdentical: isEqual(...sides) ? "the same network with the same settings and random numbers" : "no random number fell where they differ",
     };
   }
 
   const texts = createCoupledTexts({ element, request });
-  const pair = createModelForms(form, { withSampling: true, changed: texts.ask });
-  const ask = () => form.reportValidity() && texts.ask();
+
+  /** Write again with the values of the form, unless one is invalid; remember for links what differs from the default. */
+  function ask() {
+    if (!form.checkValidity()) {
+      element.querySelector("details").open = true;
+      form.reportValidity();
+      return;
+    }
+    for (const { name, value, defaultValue } of fields) {
+      if (value === defaultValue) delete page.comparison[name];
+      else page.comparison[name] = value;
+    }
+    texts.ask();
+  }
+
+  /** Take the values of a link. */
+  function applyLink() {
+    for (const input of fields) input.value = page.comparison[input.name] ?? input.defaultValue;
+    ask();
+  }
 
   form.addEventListener("change", ask);
   form.addEventListener("submit", ask);
-  element.querySelector(".cr-other-dice").addEventListener("click", () => {
-    const { seed } = form.elements;
+  page.on("pair-changed", ask);
+  page.on("comparison-linked", applyLink);
+  applyLink();
+  element.querySelector(".cr-new-numbers").addEventListener("click", () => {
     seed.value = ((seed.valueAsNumber || 0) + 1) % (MAX_SEED + 1);
     ask();
   });

@@ -1,31 +1,68 @@
-// Samples of one model at each saved training step, from the same random draws.
+// Samples of A at each saved training step, from the same random draws: a slider over the steps, which plays.
 
-import { create, setOptions } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
-import { fill } from "../components/page_state.js";
-import { registerUnlinked } from "../components/unlinked.js";
+import { titleOf } from "../components/offered_models.js";
+import { fill, page } from "../components/page_state.js";
+import { showSlider } from "../components/slider.js";
+
+const STEP_MS = 1200; // between two steps
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
-  const select = element.querySelector("select");
-  const list = element.querySelector(".cr-samples");
-  const request = () => ({ form: { model: select.value } });
-  const view = createViewQuery({ element, send, request, show });
-  let sampled = ""; // the model chosen by the user
-  select.addEventListener("change", () => {
-    sampled = select.value;
-    view.ask();
-  });
-  registerUnlinked(() => sampled && "the model of the samples");
+  const $ = (selector) => element.querySelector(selector);
+  const [box, button, slider] = [$(".cr-learn"), $("button"), $("input")];
+  let asked = ""; // name of the model
+  let samples = [];
+  let timer = null;
 
-  function show({ models, chosen, samples = [] }) {
-    if (models) setOptions(select, models, chosen);
-    const items = samples.map(({ step, loss, text }) => {
-      const head = create("h3", {}, `step ${step.toLocaleString("en")}`, create("span", {}, loss));
-      return create("li", {}, head, fill(create("p", { dir: "auto" }), text));
-    });
-    list.replaceChildren(...items);
+  const request = () => page.compared && { form: { model: page.compared.A.name } };
+  const view = createViewQuery({ element, send, request, show, onAsk: reset });
+
+  function reset() {
+    const { name } = page.compared.A;
+    asked = name;
+    $("h2").textContent = `Watch A learn: ${titleOf({ name, step: page.models.find((model) => model.name === name).steps.at(-1) })}`;
+    pause();
+    slider.value = 0;
   }
 
+  function draw() {
+    const { step, loss, text } = samples[slider.value];
+    showSlider(slider, [step.toLocaleString("en"), loss].filter(Boolean).join(" · "));
+    fill($(".cr-learn-text"), text);
+  }
+
+  function show({ samples: found = [] }) {
+    samples = found;
+    slider.max = samples.length - 1;
+    box.hidden = samples.length < 2;
+    if (samples.length) draw();
+  }
+
+  function pause() {
+    clearInterval(timer);
+    timer = null;
+    button.textContent = "Play";
+  }
+
+  function advance() {
+    slider.value = Number(slider.value) + 1;
+    draw();
+    if (slider.value === slider.max) pause();
+  }
+
+  function play() {
+    if (slider.value === slider.max) slider.value = 0;
+    draw();
+    button.textContent = "Pause";
+    timer = setInterval(advance, STEP_MS);
+  }
+
+  button.addEventListener("click", () => (timer ? pause() : play()));
+  slider.addEventListener("input", () => {
+    pause();
+    draw();
+  });
+  page.on("pair-changed", () => page.compared?.A.name !== asked && view.ask());
   return view.receive;
 }

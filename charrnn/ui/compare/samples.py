@@ -16,9 +16,7 @@ SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
 
 def samples(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream a sample of each saved step of a model. Raises ValueError."""
-    infos = sorted(store.checkpoints(), key=lambda info: len(info.saved_steps) < 2)
-    info = store.load(query.text("model", MAX_NAME_CHARS) or next((info.name for info in infos), None)).info
-    models = [{"name": offered.name, "title": LoadedModel.title_of(offered)} for offered in infos]
+    info = store.load(query.text("model", MAX_NAME_CHARS)).info
     found: list[dict[str, Any]] = []
     skipped: list[str] = []
     for part, step in enumerate(info.saved_steps, 1):
@@ -30,10 +28,9 @@ def samples(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[s
             skipped.append(f"Step {step} is left out: {error}.")
         words = "" if step == info.saved_steps[-1] else f"{LoadedModel.title_of(info)} writes …"
         if info.saved_steps == [step]:
-            words = f"Of {LoadedModel.title_of(info)} only the last step was kept."
+            words = "Only the final network was saved."
         words = " ".join(filter(None, [words, *skipped]))
-        more: dict[str, Any] = {"models": models} if part == 1 else {}
-        yield message(query.number, words, part, samples=found, chosen=info.name, **more)
+        yield message(query.number, words, part, samples=found)
 
 
 def sample(store: Store, name: str, step: int) -> str:

@@ -1,4 +1,4 @@
-"""Compare, Δ bits: difference of two models' surprisals, by position and class."""
+"""Compare, Δ bits: difference of two models' surprisals, by class and position."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,6 +17,7 @@ from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_READ_CHARS = 10_000
+BY_NETWORK = "This sample was written by a network, which favours similar networks. Paste real text for a fair test."
 
 
 def input_text(store: Store, pair: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
@@ -28,7 +29,7 @@ def input_text(store: Store, pair: Sequence[LoadedModel], given: SourceText | No
     if given and len(text) > MAX_READ_CHARS:
         notice = f"It has {len(text):,} characters: only the first {MAX_READ_CHARS:,} are compared. {notice}".rstrip()
     if source.writers:
-        notice = f"{notice} What a network wrote is easy for its kin: paste a text that people wrote.".lstrip()
+        notice = f"{notice} {BY_NETWORK}".lstrip()
     return source.with_text(text).first(MAX_READ_CHARS), notice
 
 
@@ -60,32 +61,51 @@ def saved_groups(pair: Sequence[LoadedModel]) -> list[GroupMean]:
 
 
 def describe_saved(groups: Sequence[GroupMean]) -> str:
-    """Describe the saved difference: mean, and the class that contributes most."""
+    """Describe the saved difference: which model is better, and the classes at which it gains and loses most."""
     if not groups:
         return ""
     whole, *kinds = groups
-    most = max(kinds, key=lambda group: abs(group.characters * group.delta_bits))
-    return (
-        f"On all {whole.characters:,} held-out characters Δ = {signed_with_margin(whole)} (95 %); most of it comes "
-        f"from the kind “{most.name}” ({signed_with_margin(most)})."
+    text = f"On {whole.characters:,} held-out characters"
+    if abs(whole.delta_bits) <= (whole.margin_bits or 0):
+        return f"{text} no difference beyond the 95 % interval: Δ = {signed_with_margin(whole)} bits a character."
+    better, worse = ("B", "A") if whole.delta_bits > 0 else ("A", "B")
+    gain = max(kinds, key=lambda group: group.characters * group.delta_bits * whole.delta_bits)
+    losses = [group for group in kinds if group.delta_bits * whole.delta_bits < 0 and is_clear(group)]
+    words = (
+        f"{text} {better} needs {size_with_margin(whole)} bits a character fewer than {worse} (95 %), mostly at "
+        f"“{gain.name}” ({size_with_margin(gain)} each)"
     )
+    if losses:
+        loss = max(losses, key=lambda group: group.characters * abs(group.delta_bits))
+        words += f"; {worse} is better at “{loss.name}” ({size_with_margin(loss)} each)"
+    return words + "."
+
+
+def is_clear(group: GroupMean) -> bool:
+    """Check if the 95 % interval of the difference excludes 0."""
+    return group.margin_bits is not None and abs(group.delta_bits) > group.margin_bits
+
+
+def size_with_margin(group: GroupMean) -> str:
+    """Format the size of a mean Δ with the margin of its 95 % interval, if there is one."""
+    return signed_with_margin(group._replace(delta_bits=abs(group.delta_bits))).removeprefix("+")
 
 
 def _encode(query: ViewQuery, difference: Difference, words: str, notice: str, saved: Sequence[GroupMean]) -> str:
     from charrnn import figures  # plotly is slow to import: only when needed
 
-    panels = difference.by_kind(), difference.by_context()
+    kinds = difference.by_kind()
     return message(
         query.number,
-        " ".join(filter(None, [words, notice, describe_saved(saved)])),
+        " ".join(filter(None, [describe_saved(saved), words, notice])),
         part=1,
-        figure=figures.delta_bits_figure(panels, query.width),
+        figure=figures.delta_bits_figure(kinds, query.width),
         text=difference.text,
         bits=[np.round(1000 * bits).astype(int).tolist() for bits in (difference.a_bits, difference.b_bits)],
         kinds=[KINDS.index(kind) for kind in difference.kinds],
         kind_names=KINDS,
-        figure_words=figures.describe_delta_bits(panels),
-        table=_table([difference.whole(), *panels[0], *panels[1]], saved).to_json(),
+        figure_words=figures.describe_delta_bits(kinds),
+        table=_table([difference.whole(), *kinds, *difference.by_context()], saved).to_json(),
     )
 
 
@@ -95,15 +115,12 @@ def describe_difference(whole: GroupMean, source: SourceText, pair: Sequence[Loa
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
     writers = " and ".join(name for name, loaded in zip(NAMES, pair, strict=True) if source.is_by(loaded))
     if writers:
-        better += (
-            f" {writers} wrote this text, and a network predicts its own samples better than others do: Δ on them says "
-            "nothing of texts that people wrote."
-        )
-    mean = f"Mean {describe_mean(whole, 3, source.origin)}"
+        better += f" {writers} wrote this text, and a network predicts its own samples better than others do."
+    mean = f"On this text {describe_mean(whole, 3, source.origin)}"
     return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
 
 
 def _table(groups: Sequence[GroupMean], saved: Sequence[GroupMean]) -> Table:
     rows = [(group.name if group.name[0].isalpha() else f"positions {group.name}", group) for group in groups]
     rows += [(f"held-out text: {group.name}", group) for group in saved]
-    return difference_table("The same in numbers: means over so many characters", ("A", "B"), rows)
+    return difference_table("Averages by kind of character and by position", ("A", "B"), rows)

@@ -13,7 +13,7 @@ def surprisal_template(store: Store, width: int) -> dict[str, Any]:
     Return what site/surprisal.js needs to answer the queries of the view.
 
     `sources`: the default texts; `source_of`: the index of each model's. `records`: by model, the columns of its stored
-    surprisals on the held-out text. `empty`: a figure with two bars in each panel, one for each sign, to fill.
+    surprisals on the held-out text. `empty`: a figure with two bars, one for each sign, to fill.
     width: of the figure, in pixels.
     """
     texts, source_of = default_texts(store)
@@ -30,6 +30,6 @@ def surprisal_template(store: Store, width: int) -> dict[str, Any]:
         if record := info.analyses.sections.get("bits"):
             records[info.name] = {**record.tables["kinds"], "data_sha256": record.facts.get("data_sha256")}
     bars = [GroupMean("", 1, 1.0, 1.0 - delta, delta, 0.0) for delta in (-1.0, 1.0)]
-    figure = surprisal_difference.delta_bits_figure([bars, bars], width).to_plotly_json()
-    empty = {"figure": figure, "row": surprisal_difference.ROW, "between": surprisal_difference.BETWEEN}
+    figure = surprisal_difference.delta_bits_figure(bars, width).to_plotly_json()
+    empty = {"figure": figure, "row": surprisal_difference.ROW}
     return {"sources": sources, "source_of": source_of, "records": records, "empty": empty}

@@ -15,7 +15,7 @@ def training_curves(store: Store, query: ViewQuery) -> Iterator[str]:
 
     unit, span = query.one_of("unit", [*figures.UNITS]), query.one_of("span", figures.SPANS)
     parts, infos = query.some_of("parts", figures.PARTS), selected(store, query)
-    if_empty = f"Tick {'a model to see how it learnt' if parts else 'what to see of them'}."
+    if_empty = f"Choose at least one {'network' if parts else 'curve'}."
     more: dict[str, Any] = models_payload(store, query) | {"if_empty": if_empty}
     if not infos or not parts:
         yield message(query.number, if_empty, sentences=[figures.Sentence(if_empty)], **more)

@@ -8,10 +8,10 @@ const percent = (p) => (100 * p).toFixed(2) + "%";
 
 /** Explain the difference in a sentence; names: of both texts. */
 export function describeDivergence({ at, u, digits, sides }, names) {
-  const openings = ["From the first character on they differ", "The first character is the same, then they part"];
-  const opening = openings[at] ?? `The first ${at.toLocaleString("en")} characters are the same, then they part`;
+  const openings = ["They differ from the first character on", "The first character is the same"];
+  const opening = openings[at] ?? `The first ${at.toLocaleString("en")} characters are the same`;
   const [a, b] = sides.map(({ drawn: { character, low, high } }, i) => `${quoted(character)} in ${names[i]} (${low.toFixed(digits)} to ${high.toFixed(digits)})`);
-  return `${opening}: u = ${u.toFixed(digits)} falls on ${a} and on ${b}.`;
+  return `${opening}. Then the random number ${u.toFixed(digits)} lands on ${a} and on ${b}.`;
 }
 
 /** Create a bar: a segment per remaining character in draw order, with the drawn one and the other model's marked. */
@@ -43,14 +43,14 @@ function bar(side, title, u) {
 /** Create the list of the most probable characters of a model. */
 function list(side, title, otherName) {
   const section = create("section", "cr-list");
-  const remaining = side.kept === side.of ? `all ${side.of} characters` : `${side.kept} of ${side.of} characters stay`;
-  section.append(create("h3", "", title), create("p", "cr-stay", `in the order of the draw, ${remaining}`));
+  const remaining = side.kept === side.of ? `all ${side.of} characters` : `${side.kept} of ${side.of} characters after the filters`;
+  section.append(create("h3", "", title), create("p", "cr-stay", `likeliest first, ${remaining}`));
   const ranks = create("ol", { className: "cr-ranks", translate: false });
   const largest = Math.max(...side.rows.map((row) => row.p), 1e-12);
   for (const row of side.rows) {
     const item = create("li", row.cut ? "cr-gone" : "");
     const drawn = row.character === side.drawn.character;
-    const note = drawn ? "◀ u" : row.character === side.other ? `${otherName} drew it` : "";
+    const note = drawn ? "◀ u" : row.character === side.other ? `${otherName} took this one` : "";
     item.classList.toggle("cr-fallen", drawn);
     const track = create("span", "cr-length", create("i", { style: `width: ${(100 * row.p) / largest}%` }));
     item.title = row.cut ? "cut by a filter" : `from ${row.from.toFixed(4)} to ${(row.from + row.p).toFixed(4)} of the bar`;

@@ -16,6 +16,8 @@
 // recurrent-scale    | –                          | apply_link                                        | page.recurrentScale
 // unit-selected      | element of the sender or – | unit_selection                                    | page.selectedUnit
 // unit-text          | –                          | leaderboard                                       | page.unitText
+// pair-changed       | –                          | pair                                              | page.compared
+// comparison-linked  | –                          | apply_link                                        | page.comparison
 // cursor-moved       | number of characters       | keyboard, lecture, saliency, unit, source_trace   | move the cursor of Write
 // cursor-reset       | –                          | keyboard                                          | release the cursor
 // unit-moved         | −1 or 1                    | keyboard                                          | move the cursor by rows
@@ -44,6 +46,8 @@ export const page = {
   clampsOf: null,
   appliedClamps: [], // including the default one
   recurrentScale: null, // factor of W_hh on the tab Gradients, if set by the user or a link
+  compared: null, // {A, B}: checkpoints of the tab Compare
+  comparison: {}, // what a link carries of the tab Compare: values that differ from the default, by name of the parameter
   scene: 0, // number of the lecture scene, from 1
   requestedScene: 0, // scene requested from the server; 0 before the first change
   hidden: [], // controls hidden by the link

@@ -19,7 +19,7 @@ function textSection(title, prompt, text, divergedAt) {
     const [before, character, after] = splitAround(text, divergedAt);
     append("cr-common", before);
     const mark = append("", character, "mark");
-    mark.title = "here they part: " + visible(character);
+    mark.title = "first difference: " + visible(character);
     mark.dataset.sign = character === "\n" ? "⏎" : "";
     append("cr-after", after);
   }

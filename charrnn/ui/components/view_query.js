@@ -11,8 +11,8 @@ export const figureWidth = (element) => Math.round(Math.min(4000, Math.max(120, 
 /**
  * Set up the queries of a view and their answers.
  *
- * request(): fields of a query besides the common ones; show(answer): shows an answer to the newest query; busyText: shown
- * while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is within or near the
+ * request(): fields of a query besides the common ones, null if there is nothing to ask yet; show(answer): shows an answer to the
+ * newest query; busyText: shown while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is within or near the
  * viewport, else while its tab is open; fold: a <details> around the view, which queries only while it is open.
  *
  * Returns {ask, askLater, say, receive}: `ask` sends a query, now or when the view is next visible; `askLater` sends it
@@ -32,13 +32,15 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
   function ask() {
     isDue = true;
     if (!element.clientWidth || !isNear || fold?.open === false) return;
+    const requested = request();
+    if (!requested) return;
     isDue = false;
     askedWidth = figureBox().clientWidth;
     number += 1;
     if (busyText) say(busyText);
     onAsk();
     const common = { number, width: figureWidth(figureBox()), names: page.selectedModels, checkpoint: page.checkpoint };
-    const query = { ...common, ...request() };
+    const query = { ...common, ...requested };
     const origin = findOrigin(query.form?.text);
     if (origin) query.form.origin = origin;
     send("ask", query);

@@ -42,7 +42,7 @@ export function mount({ element, send }) {
     return { start, end, position: position - start, text: record.characters.slice(start, end).join("") };
   }
 
-  const pair = createModelForms(form, { withSampling: false, changed: () => view.ask() });
+  const pair = createModelForms(form, { changed: () => view.ask() });
   const view = createViewQuery({
     element,
     send,
@@ -67,6 +67,7 @@ export function mount({ element, send }) {
   $(".cr-default").addEventListener("click", () => measure(""));
 
   registerUnlinked(() => (customText === null ? "" : "the text of " + headingOf(form)));
+  registerUnlinked(() => (["A", "B"].every(pair.isDefault) ? "" : "the networks of " + headingOf(form)));
 
   let writeCursor = null; // position on the tab Write at the last check
 

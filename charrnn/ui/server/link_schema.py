@@ -43,6 +43,9 @@ def link_schema(store: Store, scenes: Sequence[Mapping[str, str]] = ()) -> dict[
         "rows": {"kind": "choice", "options": ROWS},
         "tick": {"kind": "list"},  # of the models
         "hide": {"kind": "list", "options": [*HIDEABLE]},
+        "a": {"kind": "side"},
+        "b": {"kind": "side"},
+        "ab_prompt": {"kind": "text", "max": MAX_PROMPT_CHARS},
         "lecture": {"kind": "flag"},
     }
     kinds["edits"] |= {"max": MAX_LIST_CHARS, "positions": _number(POSITIONS)}

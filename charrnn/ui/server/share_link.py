@@ -50,6 +50,7 @@ TABS = {
 ROWS = ("similarity", "index", "activity")
 MAX_LIST_CHARS = 2000
 MAX_PROBLEMS = 6
+MAX_COUPLED_CHARS = 1000  # of the texts of the tab Compare
 POSITIONS = Range(0, MAX_RUN_CHARS - 1, whole=True)
 NUMBERS = SAMPLING_LIMITS | {
     "seed": SEEDS,
@@ -57,6 +58,9 @@ NUMBERS = SAMPLING_LIMITS | {
     "speed": SPEEDS,
     "characters": CHARACTERS,
     "knob": Range(*SCALE_RANGE),
+    **{f"{side}_{name}": SAMPLING_LIMITS[name] for side in "ab" for name in ("temperature", "top_k", "top_p")},
+    "ab_seed": SEEDS,
+    "ab_characters": Range(1, MAX_COUPLED_CHARS, whole=True),
 }
 # The form of each text parameter that has one, and what to give.
 FORMS = {
@@ -127,6 +131,16 @@ class LinkContext:
         ]
         clamps = clamps_of(ActivationStats.of(self.store, self.loaded), requested)
         return [(clamp.name, clamp.unit, clamp.value) for clamp in clamps]
+
+    def side(self, value: str) -> tuple[str, int]:
+        """Parse a model of the tab Compare: name, or name:step."""
+        steps_of = {info.name: info.saved_steps for info in self.store.checkpoints()}
+        if value in steps_of:
+            return value, steps_of[value][-1]
+        name, _, step = value.rpartition(":")
+        if step not in map(str, steps_of.get(name, ())):
+            raise ValueError(f"give one of {', '.join(steps_of)}, or name:step with a saved step")
+        return name, int(step)
 
     def scene(self, number: Any) -> int:
         return Range(1, self.scenes, whole=True).require("scene", number)
@@ -204,6 +218,17 @@ class LinkQuery(Writing):
     unit: Annotated[Any, _in_context(LinkContext.unit)] = None
     clamp: Annotated[Any, _in_context(LinkContext.clamp)] = None
     knob: Annotated[float | None, within(NUMBERS["knob"])] = None
+    a: Annotated[Any, _in_context(LinkContext.side)] = None
+    b: Annotated[Any, _in_context(LinkContext.side)] = None
+    a_temperature: Annotated[float | None, within(NUMBERS["a_temperature"])] = None
+    a_top_k: Annotated[int | None, within(NUMBERS["a_top_k"])] = None
+    a_top_p: Annotated[float | None, within(NUMBERS["a_top_p"])] = None
+    b_temperature: Annotated[float | None, within(NUMBERS["b_temperature"])] = None
+    b_top_k: Annotated[int | None, within(NUMBERS["b_top_k"])] = None
+    b_top_p: Annotated[float | None, within(NUMBERS["b_top_p"])] = None
+    ab_seed: Annotated[int | None, within(NUMBERS["ab_seed"])] = None
+    ab_characters: Annotated[int | None, within(NUMBERS["ab_characters"])] = None
+    ab_prompt: Annotated[Prompt | None, LINE_ENDS] = None
     lecture: Annotated[bool | None, FLAG] = None
     scene: Annotated[Any, _in_context(LinkContext.scene)] = None
     sha: Annotated[str, AfterValidator(lambda value: _in_form("sha", value))] = ""

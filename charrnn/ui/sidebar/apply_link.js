@@ -4,6 +4,8 @@ import { openTab } from "../components/navigate.js";
 import { selectUnit } from "../components/unit_selection.js";
 import { page } from "../components/page_state.js";
 
+const OF_COMPARE = /^(a|b|ab)(_|$)/; // parameters of the tab Compare
+
 /** Return a function that applies a link; `showSettings` moves the sliders. */
 export function createLinkHandler(element, showSettings) {
   const $ = (selector) => element.querySelector(selector);
@@ -21,6 +23,8 @@ export function createLinkHandler(element, showSettings) {
       page.emit("score-text");
     }
     if (link.unit) selectUnit(...link.unit);
+    page.comparison = Object.fromEntries(Object.entries(link).filter(([name]) => OF_COMPARE.test(name)));
+    page.emit("comparison-linked");
     applySettings(link);
     openTab(link.tab);
     whenReady(() => arrangeHeatmap(link));

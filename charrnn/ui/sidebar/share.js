@@ -121,6 +121,7 @@ function linkTo(settings) {
   if (page.selectedModels && page.selectedModels.every((name) => !name.includes(","))) parts.push(["tick", page.selectedModels.join(",")]);
   if (page.clamps && page.clampsOf === model.name) parts.push(["clamp", page.clamps.map(formatClamp).join(",")]);
   if (page.recurrentScale !== null) parts.push(["knob", page.recurrentScale]);
+  for (const [name, value] of Object.entries(page.comparison)) parts.push([name, Array.isArray(value) ? value.join(":") : value]);
   if (document.body.classList.contains("cr-lecture")) parts.push(["lecture", 1]);
   if (scene) parts.push(["scene", scene]);
   if (page.hidden.length) parts.push(["hide", page.hidden.join(",")]);

@@ -83,6 +83,13 @@ function parse(sent, schema, models) {
       model = models[names.indexOf(text)];
       return text;
     },
+    side: (name, text) => {
+      const chosen = models.find((each) => each.name === text);
+      if (chosen) return [text, chosen.steps.at(-1)];
+      const [first, step] = text.split(/:(?=[^:]*$)/s);
+      const isSaved = models.find((each) => each.name === first)?.steps.some((saved) => String(saved) === step);
+      return isSaved ? [first, Number(step)] : fail(`${name} is ${shown(text)}: give one of ${names.join(", ")}, or name:step with a saved step`);
+    },
     view: (name, text) => oneOf(name, text, Object.keys(views())),
   };
   // Further checks of a value, and its stored form.

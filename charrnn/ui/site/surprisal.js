@@ -14,7 +14,7 @@ const MAX_COMPARED_CHARS = 10_000;
 const NEGLIGIBLE_SHARE = 0.005; // as in neurons/clamp.py
 const [STRETCHES, MIN_STRETCH_CHARS, MIN_STRETCHES] = [32, 64, 3];
 const NORMAL_QUANTILE = 1.959963984540054; // of a two-sided interval of 95 %
-const OWN_SAMPLES = "a network predicts its own samples better than others do: Δ on them says nothing of texts that people wrote";
+const OWN_SAMPLES = "a network predicts its own samples better than others do";
 const CONTEXTS = [[1, 8], [9, 16], [17, 32], [33, 64], [65, 128], [129, 256], [257, Infinity]]; // positions, from 1
 
 /** Return the surprisal of each character in bits; the model knows all of them. */
@@ -67,14 +67,14 @@ export async function* differenceAnswer(provider, query, { models, source, recor
   rows.push(...saved.map((group) => ({ ...group, name: `held-out text: ${group.name}` })));
   yield {
     number,
-    words: sentences(describeDifference(whole, origin, authors), notice, savedWords),
-    figure: deltaFigure(empty, [byKind, byContext]),
+    words: sentences(savedWords, describeDifference(whole, origin, authors), notice),
+    figure: deltaFigure(empty, byKind),
     text,
     bits: bits.map((values) => values.map((value) => Math.round(1000 * value))),
     kinds: kindOf,
     kind_names: KINDS,
-    figure_words: describeDelta([byKind, byContext]),
-    table: differenceTable("The same in numbers: means over so many characters", ["A", "B"], rows),
+    figure_words: describeDelta(byKind),
+    table: differenceTable("Averages by kind of character and by position", ["A", "B"], rows),
   };
 }
 
@@ -87,7 +87,7 @@ function comparedText(pair, form, source) {
   const characters = Array.from(known.text);
   const isCut = given && characters.length > MAX_COMPARED_CHARS;
   const cut = isCut ? `It has ${grouped(characters.length)} characters: only the first ${grouped(MAX_COMPARED_CHARS)} are compared.` : "";
-  const kin = writers.length ? "What a network wrote is easy for its kin: paste a text that people wrote." : "";
+  const kin = writers.length ? "This sample was written by a network, which favours similar networks. Paste real text for a fair test." : "";
   return { text: characters.slice(0, MAX_COMPARED_CHARS).join(""), origin, writers, notice: sentences(cut, known.notice, kin) };
 }
 
@@ -187,16 +187,25 @@ function describeDifference(whole, origin, authors) {
   const verdicts = { "+": "B predicts better.", "−": "A predicts better." };
   const better = verdicts[signed(whole.delta)[0]] ?? "No difference.";
   const warning = authors.length ? `${authors.join(" and ")} wrote this text, and ${OWN_SAMPLES}.` : "";
-  return sentences(`Mean ${describeMean(whole, 3, origin)}: A needs ${whole.a.toFixed(3)} bits, B needs ${whole.b.toFixed(3)}.`, better, warning);
+  return sentences(`On this text ${describeMean(whole, 3, origin)}: A needs ${whole.a.toFixed(3)} bits, B needs ${whole.b.toFixed(3)}.`, better, warning);
 }
 
-/** Describe the stored difference: its mean, and the class that contributes most. */
+/** Describe the stored difference: which model is better, and the classes at which it gains and loses most. */
 function describeSaved([whole, ...groups]) {
   if (!whole) return "";
-  const share = ({ characters, delta }) => Math.abs(characters * delta);
-  const most = groups.reduce((best, group) => (share(group) > share(best) ? group : best));
-  const mean = `On all ${grouped(whole.characters)} held-out characters Δ = ${signedWithMargin(whole)} (95 %)`;
-  return `${mean}; most of it comes from the kind “${most.name}” (${signedWithMargin(most)}).`;
+  const text = `On ${grouped(whole.characters)} held-out characters`;
+  if (Math.abs(whole.delta) <= (whole.margin ?? 0)) {
+    return `${text} no difference beyond the 95 % interval: Δ = ${signedWithMargin(whole)} bits a character.`;
+  }
+  const [better, worse] = whole.delta > 0 ? ["B", "A"] : ["A", "B"];
+  const gain = ({ characters, delta }) => characters * delta * Math.sign(whole.delta);
+  const isClear = ({ delta, margin }) => margin !== null && Math.abs(delta) > margin;
+  const size = (group) => signedWithMargin({ ...group, delta: Math.abs(group.delta) }).replace("+", "");
+  const most = groups.reduce((best, group) => (gain(group) > gain(best) ? group : best));
+  const losses = groups.filter((group) => gain(group) < 0 && isClear(group));
+  const loss = losses.length && losses.reduce((worst, group) => (gain(group) < gain(worst) ? group : worst));
+  const mean = `${text} ${better} needs ${size(whole)} bits a character fewer than ${worse} (95 %), mostly at “${most.name}” (${size(most)} each)`;
+  return mean + (loss ? `; ${worse} is better at “${loss.name}” (${size(loss)} each).` : ".");
 }
 
 /** Tabulate the groups, as Table.to_json does. */

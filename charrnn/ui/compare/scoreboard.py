@@ -1,4 +1,4 @@
-"""The table of losses: checkpoints, published results and an n-gram model."""
+"""The scoreboard: checkpoints, published results and an n-gram model, as a figure and a table."""
 
 import json
 import math
@@ -22,13 +22,19 @@ from charrnn.ui.server.view_query import ViewQuery
 TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "bits", "perplexity")
 TITLES += ("half-life", "context", "source")
 CAPTION = (
-    "Bits and perplexity are those of val stream; in a grey row those of the loss that was published. Half-life of the "
-    "gradient and effective context at 0.01 nats, both in characters with 95 % intervals: see the tab Gradients."
+    "Bits and perplexity are those of val stream; grey rows: published by others. Half-life of the gradient and "
+    "effective context at 0.01 nats, both in characters with 95 % intervals: see the tab Gradients."
+)
+PROTOCOL = (
+    "One training run each, measured on the held-out tenth of the text.",
+    "Open diamonds: published by others, by another protocol; compare them with val cold.",
 )
 
 
-def results(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
-    """Tabulate the checkpoints by loss, with published results and an n-gram model."""
+def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
+    """Show the checkpoints by loss, with published results and an n-gram model."""
+    from charrnn import figures  # plotly is slow to import: only when needed
+
     infos = sorted(store.checkpoints(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
     rows = [checkpoint_row(info) for info in infos]
     references = [*ngram_rows(study), *map(published_row, PUBLISHED)]
@@ -39,7 +45,22 @@ def results(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
         quiet=range(len(rows), len(rows) + len(references)),
         sorted_by=TITLES.index("bits"),
     )
-    yield message(query.number, "", table=table.to_json(), **models_payload(store, query))
+    stroke = figures.strokes([info.name for info in store.checkpoints()])
+    losses = {info.name: _metric(info.metrics, "val_stream_nats") for info in infos}
+    scores = [
+        figures.Score(LoadedModel.title_of(info), info.parameters, bits_per_char(nats), stroke[info.name].color)
+        for info in infos
+        if (nats := losses[info.name]) is not None
+    ]
+    floor = floor_of(study)
+    words = " ".join([figures.describe_scores(scores, floor), *PROTOCOL])
+    scores += [
+        figures.Score(other.name, other.parameters, bits_per_char(other.val_nats))
+        for other in PUBLISHED
+        if other.parameters
+    ]
+    figure = figures.scoreboard_figure(scores, floor, query.width)
+    yield message(query.number, words, figure=figure, table=table.to_json(), **models_payload(store, query))
 
 
 def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
@@ -94,17 +115,31 @@ def published_row(result: Published) -> list[Cell]:
     return [Cell(result.name), size, *3 * [missing], loss, *_in_other_units(result.val_nats), *2 * [missing], source]
 
 
+def best_ngram(study: Path) -> dict[str, Any]:
+    """Return the record of the study's best n-gram model. Raises OSError, ValueError, KeyError or TypeError."""
+    rows = json.loads(study.read_text(encoding="utf-8"))["ngram"]["rows"]
+    return min(rows, key=lambda row: row["val_stream_nats"])
+
+
+def floor_of(study: Path) -> tuple[str, float] | None:
+    """Return title and bits of the study's best n-gram model; None without a study."""
+    try:
+        best = best_ngram(study)
+        return f"{best['order']}-gram counts", bits_per_char(best["val_stream_nats"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def ngram_rows(study: Path) -> list[list[Cell]]:
     """Return the row of the study's best n-gram model; none without a study."""
     try:
-        rows = json.loads(study.read_text(encoding="utf-8"))["ngram"]["rows"]
-        best = min(rows, key=lambda row: row["val_stream_nats"])
+        best = best_ngram(study)
         losses = [best["train_loss_nats"], best["val_stream_nats"], best["val_cold_nats"]]
         first = [Cell(f"Kneser-Ney {best['order']}-gram"), number(best["ngrams"], "{:,}")]
         minutes = number(best["seconds"] / 60, "{:.1f}")
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    source = Cell("counted here, nothing learnt: python scripts/study.py ngram")
+    source = Cell("n-gram counts, no neural network: python scripts/study.py ngram")
     return [[*first, minutes, *map(number, losses), *_in_other_units(losses[1]), Cell("–"), Cell("–"), source]]
 
 

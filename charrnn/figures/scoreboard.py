@@ -1,0 +1,121 @@
+"""Scoreboard: bits per character against the number of weights."""
+
+import math
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends, note
+from charrnn.figures.palette import INK, QUIET
+
+HEIGHT = 400
+MARGIN = {"l": 62, "t": 14, "b": 48}
+MARKER = 11  # pixels
+SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "diamond", "cross", "x", "star", "hexagon", "pentagon")
+LEGEND_ROW = 20  # pixels, of two entries
+ROOM = 0.05  # of the range, at each end
+
+
+class Score(NamedTuple):
+    """A result: its number of weights and its bits per character. color: QUIET for one that others published."""
+
+    title: str
+    weights: int
+    bits: float
+    color: str = QUIET
+
+    @property
+    def is_published(self) -> bool:
+        """Check if others published this result."""
+        return self.color == QUIET
+
+
+def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, width: int = 900) -> go.Figure:
+    """
+    Plot bits per character against the number of weights, with the n-gram model as a line.
+
+    floor: title and bits of the n-gram model. width: pixels.
+    """
+    figure = go.Figure()
+    narrow = width < NARROW
+    right = 14 if narrow else LETTER_WIDTH * (max((len(score.title) for score in scores), default=0) + 7) + 26
+    bits = [score.bits for score in scores] + ([floor[1]] if floor else [])
+    low, high = _with_room(min(bits, default=0.0), max(bits, default=1.0))
+    first, last = _with_room(*(math.log10(f(score.weights for score in scores)) for f in (min, max)))
+    symbols = cycle(SYMBOLS)
+    for score in scores:
+        figure.add_scatter(
+            x=[score.weights],
+            y=[score.bits],
+            mode="markers",
+            name=escaped(score.title),
+            marker={
+                "size": MARKER,
+                "color": score.color,
+                "symbol": "diamond-open" if score.is_published else next(symbols),
+                "line": {"width": 1.6, "color": score.color},
+            },
+            hovertemplate=f"{escaped(score.title)}<br>%{{x:,}} weights, %{{y:.3f}} bits<extra></extra>",
+        )
+    if floor:
+        line = {"color": INK, "width": 1.2, "dash": "5px,4px"}
+        figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=floor[1], y1=floor[1], line=line)
+        text = f"{escaped(floor[0])} (no neural network) <b>{floor[1]:.3f}</b>"
+        note(figure, text, 0, floor[1], "bottom left", xref="paper", xshift=4)
+    if not narrow:
+        pixels = (width - MARGIN["l"] - right) / (last - first)
+        ends = [
+            CurveEnd(
+                text=f"<b>{escaped(score.title)}</b> {score.bits:.3f}",
+                color=INK if score.is_published else score.color,
+                x=math.log10(score.weights),
+                y=score.bits,
+                dx=(last - math.log10(score.weights)) * pixels + 18,
+            )
+            for score in scores
+        ]
+        label_ends(figure, ends, (low, high), HEIGHT - MARGIN["t"] - MARGIN["b"])
+    axes: dict[str, Any] = {
+        "xaxis": axis("weights", range=[first, last], **LOG_TICKS | _weight_ticks()),
+        "yaxis": axis("bits per character (lower is better)", range=[low, high]),
+    }
+    height = HEIGHT + LEGEND_ROW * math.ceil(len(scores) / 2) if narrow else HEIGHT
+    frame(figure, MARGIN | {"r": right}, legend_y=1 if narrow else None, height=height, **axes)
+    return figure
+
+
+def describe_scores(scores: Sequence[Score], floor: tuple[str, float] | None) -> str:
+    """Say which network is best, and which do not beat the n-gram model."""
+    own = sorted((score for score in scores if not score.is_published), key=lambda score: score.bits)
+    if not own:
+        return ""
+    text = f"{own[0].title} predicts best: {own[0].bits:.3f} bits per character."
+    if floor is None:
+        return text
+    name, bits = floor
+    above = [score for score in own if score.bits >= bits]
+    if not above:
+        who = f"All {len(own)} networks beat" if len(own) > 1 else "It beats"
+        return f"{text} {who} {name} ({bits:.3f})."
+    named = f"{above[0].title} ({above[0].bits:.3f})"
+    others = f" and {len(above) - 1} more" if len(above) > 1 else ""
+    does = "do" if len(above) > 1 else "does"
+    return (
+        f"{text} {len(own) - len(above)} of {len(own)} networks beat {name} ({bits:.3f}); {named}{others} {does} not."
+    )
+
+
+def _with_room(low: float, high: float) -> tuple[float, float]:
+    room = ROOM * (high - low) or 0.1
+    return low - room, high + room
+
+
+def _weight_ticks() -> dict[str, Any]:
+    values = [digit * 10**power for power in range(1, 11) for digit in (1, 2, 5)]
+    names = [
+        f"{value // 10**6} M" if value >= 10**6 else f"{value // 1000} k" if value >= 1000 else f"{value}"
+        for value in values
+    ]
+    return {"tickvals": values, "ticktext": names}
