@@ -209,7 +209,7 @@ def page(file_page: Page) -> Page:
     page = file_page
     page.get_by_role("tab", name="Compare").click()
     for part in ("#cr-results .main-svg", "#cr-learning .cr-learn"):
-        page.locator(part).wait_for()
+        page.locator(part).first.wait_for()
     page.evaluate(
         "document.querySelectorAll('#cr-results details, #cr-training details').forEach((each) => (each.open = true))"
     )
