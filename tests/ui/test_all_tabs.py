@@ -189,7 +189,7 @@ def test_no_tab_scrolls_sideways(result: TourResult):
 def test_no_request_leaves_the_server(result: TourResult, trained_app: str):
     """While every control of every tab is used."""
     assert {"New text", "Copy link", "Clear the text"} <= {*result.used_controls["sidebar"]}
-    assert "PNG" in result.used_controls["Write"] and "Time it" in result.used_controls["Under the hood"]
+    assert "PNG" in result.used_controls["Write"] and "Measure on this server" in result.used_controls["Under the hood"]
     assert all(len(used) > 5 for used in result.used_controls.values()), result.used_controls
     assert result.origins == {trained_app}
 

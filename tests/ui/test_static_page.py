@@ -264,7 +264,7 @@ def test_views_that_need_python_say_so(chromium: BrowserContext, editions: dict[
     with opened(chromium, editions["folder"]) as lab:
         actions.wait_for_text(lab.run)
         actions.open_tab(lab.run, "Under the hood")
-        lab.page.get_by_role("button", name="Time it").click()
+        lab.page.get_by_role("button", name="Measure on this server").click()
         expect(lab.page.locator('[data-view="under_the_hood/live_timing"] .cr-plot-words')).to_contain_text(
             NEEDS_PYTHON
         )
