@@ -83,14 +83,15 @@ def test_scene_clamp_matches_measurements(store: Store):
     check_sentence(answer)
     trained, text = load(CHECKPOINTS / "lstm"), held_out(store, "lstm")
     decoder, ids = trained.model.decoder(), trained.vocab.encode(text)
-    best = trained.info.analyses.sections["units"].tables["best"]
+    units = trained.info.analyses.sections["units"]
+    best = units.tables["best"]
     row = list(zip(best["view"], best["concept"], strict=True)).index(("c", "position in line"))
-    unit = best["unit"][row]
+    unit, direction = (int(units.numbers("best", name)[row]) for name in ("unit", "direction"))
     c = decoder.read(ids).activations["c"].astype(float)[:, unit]
     (((name, shown, end),), ((_, _, start),)) = [way["clamp"] for way in answer.ways]
     assert (name, shown) == ("c", unit) and f"Unit {unit} of c" in answer.details
     ends = [round(float(x), 2) for x in np.quantile(c, [0.05, 0.95])]
-    assert [start, end] == ends[:: int(best["direction"][row])]
+    assert [start, end] == ends[::direction]
     free, lengths = mean_bits(decoder, ids), []
     for value, words in zip(
         (start, None, end), re.split(r"(?:start|end) value, |As it is", answer.details)[1:], strict=True

@@ -103,9 +103,11 @@ def test_scene_temperature_matches_plain_loop(store):
 
 def check_unit(answer: Answer, name: str, concept: str, inside: np.ndarray) -> tuple[int, int, float]:
     """Check the unit of an answer against the stored leaderboard; return it with its direction and score."""
-    best = load(CHECKPOINTS / name).info.analyses.sections["units"].tables["best"]
+    units = load(CHECKPOINTS / name).info.analyses.sections["units"]
+    best = units.tables["best"]
     row = list(zip(best["view"], best["concept"], strict=True)).index(("h", concept))
-    unit, direction, score, low, high = (best[key][row] for key in ("unit", "direction", "held_out", "low", "high"))
+    unit, direction = (int(units.numbers("best", key)[row]) for key in ("unit", "direction"))
+    score, low, high = (units.numbers("best", key)[row] for key in ("held_out", "low", "high"))
     assert answer.shown["unit"] == unit and f"Unit {unit}" in answer.sentence
     assert (" higher " if direction > 0 else " lower ") in answer.sentence
     assert f"{score:.3f} ({low:.3f} to {high:.3f})" in answer.details
