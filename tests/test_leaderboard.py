@@ -230,7 +230,7 @@ def test_gate_saturation_matches_counts(units: Units, trained: Path, name: str, 
     assert f"shut {np.mean(points[0]['x']):.0%} and open {np.mean(points[0]['y']):.0%} of the time" in last["words"]
 
 
-def test_cell_without_gates_says_so(units: Units):
+def test_cell_without_gates_is_named(units: Units):
     (only,) = messages(gate_saturation.gates, units, "rnn")
     assert only["words"] == "Vanilla RNNs have no gates." and only["figure"] is None
     assert only["other"] == {"name": "lstm", "title": "LSTM"}

@@ -1,4 +1,4 @@
-"""What the page opens on without a link."""
+"""The opening of a page without a link."""
 
 import json
 from pathlib import Path

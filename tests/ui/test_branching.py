@@ -38,7 +38,7 @@ def probabilities(checkpoint: Checkpoint, shown: str) -> torch.Tensor:
 
 
 def put_cursor(page: Page, position: int) -> None:
-    """Click on a character of the text: the distribution is of the next one."""
+    """Click on a character of the text, to show the distribution of the next one."""
     page.evaluate("i => document.querySelectorAll('.cr-line span')[i].click()", position)
     page.wait_for_function(f"charrnn.live.cursor === {position}")
 
@@ -50,7 +50,7 @@ def row_of(page: Page, place: int) -> tuple[Any, str]:
 
 
 def choose(page: Page, position: int, place: int) -> str:
-    """Choose the candidate of this place at a position -> the character."""
+    """Choose the candidate in this row at a position; return its character."""
     put_cursor(page, position - 1)
     row, character = row_of(page, place)
     row.click()
@@ -145,7 +145,7 @@ FIRST_OF_LINES = """() => [...document.querySelectorAll(".cr-line span")]
     .map((span) => span.textContent)"""
 
 
-def test_draw_beside_another_character_says_which_is_which(page: Page, checkpoint: Checkpoint):
+def test_draw_of_another_character_is_explained(page: Page, checkpoint: Checkpoint):
     set_speed(page, 0)
     before = write(page, prompt=PROMPT, characters=60, seed=7)
     chosen, drawn = choose(page, 30, 5), before[30]
@@ -167,7 +167,7 @@ def test_draw_beside_another_character_says_which_is_which(page: Page, checkpoin
 
 
 def said_at(page: Page, position: int) -> str:
-    """What is said of the draw of the character at a position."""
+    """Return the note on the draw of the character at a position."""
     put_cursor(page, position - 1)
     return page.locator(".cr-other-draw").inner_text()
 

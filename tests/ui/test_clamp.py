@@ -80,11 +80,11 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     expect(part.locator(".cr-cost")).to_contain_text(over)
     expect_clamped(page, reference, CUSTOM_TEXT, Clamp("z", None, 1.0))
     part.get_by_text("The random number and both").click()
-    expect(part.locator(".cr-die-label")).to_contain_text("u = ")
+    expect(part.locator(".cr-u-label")).to_contain_text("u = ")
 
     exercises = page.locator("#cr-exercises")
     forget = exercises.locator('[data-id="forget"]')
-    expect(forget.locator(".cr-held-now")).to_have_text("frozen above: z of every unit = 1")
+    expect(forget.locator(".cr-frozen-now")).to_have_text("frozen above: z of every unit = 1")
     forget.get_by_role("button", name="Check").press("Enter")
     expect(forget.locator(".cr-verdict")).to_contain_text("✗ Now it ignores its input altogether")
     slider.focus()
@@ -96,8 +96,8 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     expect(part.locator(".cr-writer h3").last).to_contain_text("r of every unit")
     part.get_by_label("fixed at").last.fill("0")
     part.get_by_label("fixed at").last.press("Tab")
-    expect(forget.locator(".cr-held-now")).to_have_text("frozen above: z of every unit = 0, r of every unit = 0")
-    status, value = part.locator(".cr-clamp-said").last, part.get_by_label("fixed at").last
+    expect(forget.locator(".cr-frozen-now")).to_have_text("frozen above: z of every unit = 0, r of every unit = 0")
+    status, value = part.locator(".cr-clamp-status").last, part.get_by_label("fixed at").last
     value.fill("7")
     value.press("Tab")
     expect(status).to_have_text("Give a number from 0 to 1.")

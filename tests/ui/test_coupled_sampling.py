@@ -87,8 +87,8 @@ def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, 
         low, high = interval(own, at)
         label = bars.nth(i).get_attribute("aria-label") or ""
         assert f"{quoted(own.text[at])} from {low:.4f} to {high:.4f}; u = {u:.4f}" in label
-        box, landed = bars.nth(i).bounding_box(), bars.nth(i).locator(".cr-fallen").bounding_box()
-        die = part.locator(".cr-die-place").bounding_box()
+        box, landed = bars.nth(i).bounding_box(), bars.nth(i).locator(".cr-landed").bounding_box()
+        die = part.locator(".cr-u-place").bounding_box()
         assert box and landed and die and landed["x"] <= die["x"] + 1 <= landed["x"] + landed["width"]
         assert die["x"] + 1 == approx(box["x"] + u * box["width"], abs=1.5)
         assert die["y"] <= box["y"] and die["y"] + die["height"] >= box["y"] + box["height"]  # one line through both
@@ -110,7 +110,7 @@ def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, 
     b_side.get_by_label("top-k").fill("3")
     b_side.get_by_label("top-k").press("Enter")
     wait_for_texts(page, a, sample("rnn", settings=replace(SETTINGS, top_k=3)))
-    expect(part.locator(".cr-stay")).to_have_text(
+    expect(part.locator(".cr-remaining-count")).to_have_text(
         ["likeliest first, all 65 characters", "likeliest first, 3 of 65 characters after the filters"]
     )
     b_side.get_by_label("top-k").fill("")

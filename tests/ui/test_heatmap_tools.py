@@ -56,7 +56,7 @@ def drag(page: Page, first: int, last: int) -> None:
 
 
 def hover(page: Page, row: int) -> int:
-    """Hover over a row -> the unit that the page names."""
+    """Hover over a row; return the unit that the page names."""
     box = page.locator(".cr-canvas").bounding_box()
     assert box
     tall = box["height"] * page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.canvas.height")

@@ -44,7 +44,7 @@ def test_keys_do_not_act_on_a_hidden_tab(page: Page):
     assert page.evaluate("charrnn.live.record.run") == run
 
 
-def test_what_happens_is_announced(page: Page):
+def test_changes_of_the_text_are_announced(page: Page):
     said = page.locator(".cr-announced")
     set_speed(page, 0)
     page.locator("#cr-again").uncheck()

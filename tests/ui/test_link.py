@@ -35,7 +35,7 @@ def clipboard(context: BrowserContext) -> None:
 
 def copied(page: Page, action: str) -> str:
     press(page, action)
-    expect(page.locator(".cr-said")).to_contain_text("copied")
+    expect(page.locator(".cr-share-status")).to_contain_text("copied")
     return page.evaluate("navigator.clipboard.readText()")
 
 
@@ -65,7 +65,8 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     first = write(page, seed=11, characters=90, prompt=PROMPT)
 
     link = copied(page, "link")
-    assert page.locator(".cr-said").inner_text() == "Link copied."  # without a warning, though the prompt was shortened
+    # without a warning, though the prompt was shortened
+    assert page.locator(".cr-share-status").inner_text() == "Link copied."
     trained = load(CHECKPOINTS / "lstm")
     known = trained.vocab.drop_unknown(PROMPT)[0]
     assert query(link) == {
@@ -99,31 +100,31 @@ def test_link_says_if_it_cannot_reproduce_the_text(context: BrowserContext, app:
     page = open_page(context, app + "?model=rnn")
     address = copied(page, "link")
     assert set(query(address)) == {"model", "sha"}
-    assert page.locator(".cr-said").inner_text() == "Link copied."
+    assert page.locator(".cr-share-status").inner_text() == "Link copied."
     set_speed(page, 30)
     start_writing(page, at_least=10, characters=300, seed=4)
     set_slider(page, "temperature", 1.4)
     press(page, "write")
     page.wait_for_function("charrnn.state === 'paused' && charrnn.live.drawn === charrnn.live.received")
     assert "characters=300" in copied(page, "link")
-    expect(page.locator(".cr-said")).to_contain_text("the copy will give a different text")
+    expect(page.locator(".cr-share-status")).to_contain_text("the copy will give a different text")
     press(page, "stop")
     first = write(page, characters=40)
-    assert page.locator(".cr-said").get_attribute("role") == "status"
+    assert page.locator(".cr-share-status").get_attribute("role") == "status"
     assert run(copied(page, "python")) == first
-    assert page.locator(".cr-said").inner_text() == "Python copied."
+    assert page.locator(".cr-share-status").inner_text() == "Python copied."
 
 
 def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app: str):
     page = open_page(context, trained_app)
     copied(page, "link")
-    assert page.locator(".cr-said").inner_text() == "Link copied."
+    assert page.locator(".cr-share-status").inner_text() == "Link copied."
     names = []
 
     def expect_also(name: str) -> None:
         names.append(name)
         copied(page, "link")
-        said = page.locator(".cr-said").inner_text()
+        said = page.locator(".cr-share-status").inner_text()
         assert "does not carry" in said and [part for part in names if part not in said] == []
 
     page.evaluate("charrnn.emit('color-by-unit', { unit: 1, position: 3 })")
@@ -150,7 +151,7 @@ def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app:
     page.locator(".cr-hood-unit").fill("1")
     expect_also("the unit and block of Under the hood")
     copied(page, "python")
-    assert page.locator(".cr-said").inner_text() == "Python copied."  # of the text alone
+    assert page.locator(".cr-share-status").inner_text() == "Python copied."  # of the text alone
 
 
 def test_link_carries_edits(context: BrowserContext, app: str, checkpoint: Checkpoint):
@@ -169,7 +170,7 @@ def test_refused_clipboard_selects_the_text(page: Page):
     expect(area).to_be_focused()
     assert page.evaluate("document.activeElement.selectionEnd") == len(area.input_value()) > 20
     assert "model=rnn&sha=" in area.input_value()
-    expect(page.locator(".cr-said")).to_contain_text("blocked copying")
+    expect(page.locator(".cr-share-status")).to_contain_text("blocked copying")
     page.locator(".cr-copied button").click()
     expect(area).to_be_hidden()
     page.locator("#cr-seed").evaluate("(box) => { box.value = -3; }")
@@ -202,7 +203,7 @@ def test_link_carries_read_text_and_its_continuation(context: BrowserContext, ap
     press(page, "read")
     page.wait_for_function("text => charrnn.live.text === text", arg=passage)
     link = copied(page, "link")
-    assert page.locator(".cr-said").inner_text() == "Link copied."
+    assert page.locator(".cr-share-status").inner_text() == "Link copied."
     assert query(link)["read"] == passage and not {"characters", "prompt"} & set(query(link))
     other = open_page(context, link)
     assert text(other) == passage and other.evaluate("charrnn.live.record.prompt") == len(passage)
@@ -218,7 +219,7 @@ def test_link_carries_read_text_and_its_continuation(context: BrowserContext, ap
     press(page, "read")
     page.wait_for_function("charrnn.live.text.length > 4000")
     press(page, "link")
-    expect(page.locator(".cr-said")).to_contain_text("too long for a link")
+    expect(page.locator(".cr-share-status")).to_contain_text("too long for a link")
 
 
 def test_link_carries_rows_selection_and_lecture(context: BrowserContext, app: str):

@@ -13,7 +13,7 @@ from tests.ui.page_actions import columns, generated, press, set_speed, text, wa
 
 
 def opened(context: BrowserContext, app: str) -> tuple[Page, Opening]:
-    """Open the page without a link -> the page, and what it is to show."""
+    """Open the page without a link; return it and the opening that it should show."""
     opening = find_opening(Store(CHECKPOINTS))
     assert opening is not None
     return open_page(context, app), opening

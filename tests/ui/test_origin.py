@@ -19,7 +19,7 @@ def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, 
     no_corpus = {"CHARRNN_CACHE": str(tmp_path / "no-corpus")}
     with running_app("me/lab", **server.environment, **no_corpus) as address:
         page = open_page(context, address)
-        where, status = page.locator(".cr-origin-where"), page.locator(".cr-origin-said")
+        where, status = page.locator(".cr-origin-where"), page.locator(".cr-origin-status")
         expect(where).to_have_text(f"me/lab at commit {first['commit'][:8]}")
         assert where.get_attribute("title") == first["commit"]
         expect(status).to_have_text("")
@@ -40,10 +40,10 @@ def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, 
     with running_app("me/lab", **server.environment, **no_corpus) as address:
         page = open_page(context, address)
         expect(page.locator(".cr-origin-where")).to_have_text(f"me/lab at commit {second['commit'][:8]}")
-        expect(page.locator(".cr-origin-said")).to_contain_text(
+        expect(page.locator(".cr-origin-status")).to_contain_text(
             "cannot be reached just now: these are the networks as last"
         )
         page.locator('[data-action="refresh"]').click()
-        expect(page.locator(".cr-origin-said")).to_contain_text("as last fetched")
+        expect(page.locator(".cr-origin-status")).to_contain_text("as last fetched")
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -106,7 +106,7 @@ def test_script_that_does_not_load_shows_an_error(page: Page, app: str):
     assert "charrnn/" in (page.locator(".cr-not-loaded").get_attribute("title") or "")
 
 
-def test_figure_replaced_while_plotly_loads_leaves_the_newer_words(page: Page, app: str):
+def test_figure_replaced_while_loading_keeps_newer_words(page: Page, app: str):
     def late(route: Route) -> None:
         page.wait_for_timeout(500)
         route.continue_()

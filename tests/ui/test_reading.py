@@ -30,9 +30,8 @@ def test_read_text_is_shown_and_continued(page: Page, checkpoint: Checkpoint):
     np.testing.assert_allclose(columns(page), states(checkpoint, PASSAGE), rtol=1e-3, atol=1e-5)
     probs = probabilities(checkpoint, PASSAGE)
     bits = -probs[range(len(PASSAGE)), checkpoint.vocab.encode(PASSAGE)].log2().numpy()
-    assert (
-        page.locator(".cr-coloring [aria-pressed=true]").inner_text() == "surprise"
-    )  # the default of a text that is read
+    # the default of a text that is read
+    assert page.locator(".cr-coloring [aria-pressed=true]").inner_text() == "surprise"
     fills = page.locator(".cr-line span").evaluate_all("all => all.map(s => getComputedStyle(s).backgroundColor)")
     colors = np.array([re.findall(r"\d+", fill)[:3] for fill in fills], float)
     assert np.abs(shades(0.78 * np.minimum(bits / 8, 1)) - colors).max() <= 2  # one of 127 shades

@@ -140,7 +140,7 @@ def shared(chromium: BrowserContext, editions: dict[str, str]) -> tuple[str, str
         actions.write(lab.run, "ROMEO:\n", 7, 90)
         _, text = actions.branch(lab.run, 30, 2)
         press(lab.page, "link")
-        expect(lab.page.locator(".cr-said")).to_contain_text("copied")
+        expect(lab.page.locator(".cr-share-status")).to_contain_text("copied")
         link = lab.page.evaluate("navigator.clipboard.readText()")
         assert link.startswith(editions["folder"] + "?")
         return text, link.removeprefix(editions["folder"])

@@ -116,7 +116,7 @@ def describe_difference(whole: GroupMean, source: SourceText, pair: Sequence[Loa
     writers = " and ".join(name for name, loaded in zip(NAMES, pair, strict=True) if source.is_by(loaded))
     if writers:
         better += f" {writers} wrote this text, and a network predicts its own samples better than others do."
-    mean = f"On this text {describe_mean(whole, 3, source.origin)}"
+    mean = f"On this text {describe_mean(whole, source.origin)}"
     return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
 
 

@@ -1,9 +1,9 @@
-// Problems of the connection to the server. Gradio shows its own as toasts, which theme.css hides; the notice line shows their text
-// instead. Requests that Gradio cannot send at all it reports nowhere.
+// Problems of the connection to the server. Gradio shows them as toasts, which theme.css hides; the notice line shows their text
+// instead. Gradio does not report requests that it cannot send at all.
 
 import { page } from "./page_state.js";
 
-const FIRST_ANSWER_MS = 4000; // after which the page asks the server why it has none
+const FIRST_ANSWER_MS = 4000; // after which the page asks the server for the reason
 const PROBE_MS = 10_000; // of one such request
 
 /** Call back with the text of every toast that appears, and with the reason if the page receives no first answer. */
@@ -17,7 +17,7 @@ export function onConnectionError(callback) {
   explainSilence(callback);
 }
 
-/** Ask the server why the list of networks, its first answer, has not arrived, until it has. */
+/** Until the list of networks, the first answer, arrives: ask the server again and again why it has not. */
 async function explainSilence(callback) {
   let isAnswered = false;
   page.on("models-changed", () => (isAnswered = true));
@@ -29,7 +29,7 @@ async function explainSilence(callback) {
   }
 }
 
-/** Send a call that changes nothing; return what is wrong with its answer. */
+/** Send a call that changes nothing; return the reason that its answer shows. */
 async function reasonForSilence() {
   const call = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ event_id: "none" }) };
   try {

@@ -26,7 +26,7 @@ function bar(side, title, u) {
     segment.style.width = 100 * p + "%";
     segment.title = `${visible(character)} ${percent(p)}, from ${end.toFixed(4)} to ${(end + p).toFixed(4)}`;
     if (character === drawn) {
-      segment.className = "cr-fallen";
+      segment.className = "cr-landed";
       segment.style.textAlign = u > (low + high) / 2 ? "left" : "right"; // keep the label off the line of the draw
     }
     segment.classList.toggle("cr-others", character === side.other);
@@ -35,7 +35,7 @@ function bar(side, title, u) {
   }
   if (side.pieces.every(([character]) => character !== drawn)) {
     // too unlikely for a segment of its own
-    track.append(create("i", { className: "cr-fallen cr-thin", style: `left: ${100 * low}%; width: ${100 * (high - low)}%` }));
+    track.append(create("i", { className: "cr-landed cr-thin", style: `left: ${100 * low}%; width: ${100 * (high - low)}%` }));
   }
   return create("div", "cr-bar-row", create("b", {}, title.slice(0, 1)), track);
 }
@@ -44,14 +44,14 @@ function bar(side, title, u) {
 function list(side, title, otherName) {
   const section = create("section", "cr-list");
   const remaining = side.kept === side.of ? `all ${side.of} characters` : `${side.kept} of ${side.of} characters after the filters`;
-  section.append(create("h3", "", title), create("p", "cr-stay", `likeliest first, ${remaining}`));
+  section.append(create("h3", "", title), create("p", "cr-remaining-count", `likeliest first, ${remaining}`));
   const ranks = create("ol", { className: "cr-ranks", translate: false });
   const largest = Math.max(...side.rows.map((row) => row.p), 1e-12);
   for (const row of side.rows) {
-    const item = create("li", row.cut ? "cr-gone" : "");
+    const item = create("li", row.cut ? "cr-cut" : "");
     const drawn = row.character === side.drawn.character;
     const note = drawn ? "◀ u" : row.character === side.other ? `${otherName} took this one` : "";
-    item.classList.toggle("cr-fallen", drawn);
+    item.classList.toggle("cr-landed", drawn);
     const track = create("span", "cr-length", create("i", { style: `width: ${(100 * row.p) / largest}%` }));
     item.title = row.cut ? "cut by a filter" : `from ${row.from.toFixed(4)} to ${(row.from + row.p).toFixed(4)} of the bar`;
     const parts = [create("span", "cr-rank", row.rank + 1 + "."), create("span", "cr-letter", visible(row.character))];
@@ -74,9 +74,9 @@ export function createDivergence(box) {
     if (!divergence || key === shown) return;
     shown = key;
     const { u, digits, sides } = divergence;
-    const label = create("span", { className: "cr-die-label", style: `transform: translateX(${-100 * u}%)` }, "u = " + u.toFixed(digits));
-    const needle = create("div", { className: "cr-die-place", style: `left: ${100 * u}%` }, label);
-    bars.replaceChildren(create("div", "cr-die", needle), ...sides.map((side, i) => bar(side, titles[i], u)));
+    const label = create("span", { className: "cr-u-label", style: `transform: translateX(${-100 * u}%)` }, "u = " + u.toFixed(digits));
+    const needle = create("div", { className: "cr-u-place", style: `left: ${100 * u}%` }, label);
+    bars.replaceChildren(create("div", "cr-u-line", needle), ...sides.map((side, i) => bar(side, titles[i], u)));
     lists.replaceChildren(...sides.map((side, i) => list(side, titles[i], titles[1 - i].slice(0, 1))));
   };
 }

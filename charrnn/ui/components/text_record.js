@@ -8,10 +8,9 @@ export class TextRecord {
   constructor(start) {
     this.run = start.run;
     this.model = start.model; // {name, title, step, views, characters, sha256}
-    this.view = start.view; // {name, rows, low, high, change, bounded, orders: {similarity: [row, …], activity: […]}}
+    this.view = start.view; // {name, rows, low, high, change, bounded, orders: {similarity: [row, …], activity: […]}, named}
     this.prompt = start.prompt; // number of prompt characters
     this.isRead = start.isRead; // the prompt is a text to score
-    Object.assign(this, { seed: start.seed, span: start.span, limit: start.limit }); // settings of the generation
     this.rows = start.view.rows;
     this.vocabulary = Array.from(start.model.characters); // code points, as Python counts them
     this.ids = new Map(this.vocabulary.map((character, id) => [character, id]));

@@ -2,7 +2,7 @@
 
 import { page } from "./page_state.js";
 
-let network = null; // name of that of the selected unit
+let network = null; // name of the network that has the selected unit
 
 // A unit's number means nothing in another network: its best unit is shown instead.
 page.on("checkpoint-changed", () => {

@@ -1,4 +1,4 @@
-"""Neurons, cards: the units that track a concept best, each with two lines of text colored by it."""
+"""Neurons, cards: the units that track a concept best, with two colored lines."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.neurons import BANK, VALUES, BestUnit, Concept
+from charrnn.neurons import BANK, BestUnit, Concept
 from charrnn.ui.neurons.unit_scores import view_title
+from charrnn.ui.server.named_units import NUMERIC
 
 MAX_CARDS = 6
 MAX_LINE_CHARS = 42
@@ -18,19 +19,22 @@ MIN_CHARS = 20  # of a line, if the text has such lines
 FULL_COLOR_PERCENTILES = 1, 99  # of a unit's values
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
 CONCEPTS = {concept.name: concept for concept in BANK}
-NUMERIC = {concept.name for concept in VALUES}
 Row = tuple[str, BestUnit]  # a view, and its best unit for a concept
 
 
 @dataclass(frozen=True)
 class Example:
-    """A text and the activations (N, U) of a view on it, from which a card takes its lines."""
+    """A text for the lines of the cards, and the activations (N, U) of a view on it."""
 
     text: str
     values: Callable[[str], np.ndarray]
 
     def lines(self, row: Row, concept: Concept | None) -> list[dict[str, Any]]:
-        """Return two lines with the color level, −127 … 127, of each character, and whether it has the label."""
+        """
+        Return two lines with the color levels of their characters, −127 … 127.
+
+        marked: whether a character has the label.
+        """
         view, best = row
         target = concept.of(self.text) if concept else np.zeros(len(self.text), bool)
         values = self.values(view)[:, best.unit]
@@ -45,10 +49,10 @@ class Example:
 
 def example_lines(text: str, target: np.ndarray) -> list[slice]:
     """
-    Return the beginnings of the two lines on which a concept's target (N,) varies most; the first of equal ones.
+    Return the beginnings of the two lines on which a target (N,) varies most.
 
-    For a label they are consecutive, for a number, such as that of the line, they need not be. Lines of some length are
-    preferred.
+    The lines of a label are consecutive, those of a number, such as a position, need not be. Pairs of at least
+    2 * MIN_CHARS characters are preferred; of equal pairs the first is returned.
     """
     lines = [match.span() for match in LINE.finditer(text)]
     if len(lines) < 2:
@@ -71,17 +75,17 @@ def example_lines(text: str, target: np.ndarray) -> list[slice]:
 
 
 def best_cards(rows: Sequence[Row], example: Example | None = None) -> list[dict[str, Any]]:
-    """Return cards of the concepts furthest above the untrained networks; without lines if there is no example."""
+    """Return the cards of `top_rows`, without lines if there is no example."""
     return [card(row, CONCEPTS.get(row[1].concept), example) for row in top_rows(rows)]
 
 
 def top_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of the concepts with a unit that are furthest above the untrained networks."""
+    """Return the rows with a unit that are furthest above untrained networks."""
     return sorted((row for row in rows if row[1].found), key=lambda row: -row[1].margin)[:MAX_CARDS]
 
 
 def card(row: Row, concept: Concept | None, example: Example | None, title: str = "") -> dict[str, Any]:
-    """Describe the best unit of a concept: its score on a scale from chance to perfect, and two lines."""
+    """Describe a best unit: its score on a scale from chance to perfect, its lines."""
     view, best = row
     title = title or best.concept
     chance = 0.0 if best.concept in NUMERIC else 0.5

@@ -44,7 +44,7 @@ export function mount({ element, send }) {
   });
   const showTable = createTable($(".cr-table"));
 
-  $(".cr-hold-more").addEventListener("click", rows.add);
+  $(".cr-freeze-another").addEventListener("click", rows.add);
   $(".cr-write-with").addEventListener("click", () => {
     writeWith({ clamps: page.appliedClamps });
     navigate({ tab: page.tabs.write });

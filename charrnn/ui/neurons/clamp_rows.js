@@ -45,7 +45,7 @@ export function createClampRows(box, changed) {
     const value = create("input", { type: "number", min: limits[0], max: limits[1], step: "any", required: true, className: "cr-value" });
     slider.value = value.value = clamp.value;
 
-    const status = create("p", { className: "cr-clamp-said", role: "status" });
+    const status = create("p", { className: "cr-clamp-status", role: "status" });
     /** Show the clamp that stays, and why. */
     const refuse = (reason) => {
       const { name, unit: index, value: applied } = clamps[i];
@@ -86,7 +86,7 @@ export function createClampRows(box, changed) {
       clamps.splice(i, 1);
       changed(values());
     };
-    const removeButton = create("button", { type: "button", className: "cr-button cr-let-go", hidden: clamps.length < 2, onclick: remove }, "Release");
+    const removeButton = create("button", { type: "button", className: "cr-button cr-release", hidden: clamps.length < 2, onclick: remove }, "Release");
     const fields = [field("what", what), field("unit", unit), field("every unit", every, "cr-tick"), field("fixed at", value)];
     return create("fieldset", "cr-clamp", legend, ...fields, slider, create("span", "cr-usual", ...buttons), removeButton, status);
   }

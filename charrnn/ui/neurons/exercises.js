@@ -12,7 +12,7 @@ const LABELS = { part: "what", unit: "unit", guess: "characters" };
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const list = $(".cr-tasks");
-  const told = new Set(); // the exercises whose answer was revealed, each with its network and step
+  const revealed = new Set(); // exercises whose answer was shown, each with its network and step
   let submitted = null; // the form of the exercise being checked
 
   const request = () => ({ form: { exercise: "", ...submitted } });
@@ -31,10 +31,10 @@ export function mount({ element, send }) {
     form.append(create("h3", {}, exercise.title), create("p", {}, exercise.question));
     const row = create("div", "cr-hand-in");
     exercise.fields.forEach((name) => addField(row, name));
-    if (exercise.from_clamps) row.append(create("p", "cr-held-now"));
+    if (exercise.from_clamps) row.append(create("p", "cr-frozen-now"));
     row.append(create("button", { type: "submit", className: "cr-button cr-check" }, exercise.button));
     row.append(create("button", { type: "button", className: "cr-button cr-switch-network", hidden: true }));
-    if (exercise.reveals) row.append(create("p", { className: "cr-told-before", hidden: true }, "Its answer was shown: choose another network or training step to guess again."));
+    if (exercise.reveals) row.append(create("p", { className: "cr-revealed-before", hidden: true }, "Its answer was shown: choose another network or training step to guess again."));
     const how = create("details", "cr-how", create("summary", {}, "What is checked"), create("p", {}, exercise.how));
     form.append(row, how, create("div", { className: "cr-found", role: "status" }));
     form.addEventListener("submit", () => {
@@ -61,21 +61,21 @@ export function mount({ element, send }) {
   /** Show the applied clamps in the forms. */
   function showClamps() {
     const names = page.appliedClamps.map(clampName).join(", ") || "nothing yet";
-    for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "frozen above: " + names;
+    for (const line of list.querySelectorAll(".cr-frozen-now")) line.textContent = "frozen above: " + names;
   }
 
   const keyOf = (id) => JSON.stringify([id, page.checkpoint]);
 
-  /** Close the exercises whose answer was revealed for this network. */
-  function closeTold() {
+  /** Disable the exercises whose answer was shown for this network. */
+  function closeRevealed() {
     for (const form of list.querySelectorAll("form")) {
-      const isTold = told.has(keyOf(form.dataset.id));
-      form.querySelector(".cr-check").disabled = isTold;
-      form.querySelector(".cr-told-before")?.toggleAttribute("hidden", !isTold);
+      const isRevealed = revealed.has(keyOf(form.dataset.id));
+      form.querySelector(".cr-check").disabled = isRevealed;
+      form.querySelector(".cr-revealed-before")?.toggleAttribute("hidden", !isRevealed);
     }
   }
 
-  /** Remove what was said of the network before, except measurements. */
+  /** Remove the messages about the previous network, except measurements. */
   function clearRefusals() {
     for (const box of list.querySelectorAll(".cr-found:not(:has(table))")) box.replaceChildren();
     for (const button of list.querySelectorAll(".cr-switch-network")) offerNetwork(button, null);
@@ -85,7 +85,7 @@ export function mount({ element, send }) {
   function showResult({ exercise, found, of, busy }) {
     const box = list.querySelector(`[data-id="${CSS.escape(exercise)}"] .cr-found`);
     if (busy) return box.replaceChildren(create("p", {}, "Measuring …"));
-    if (found.reveals) told.add(keyOf(exercise));
+    if (found.reveals) revealed.add(keyOf(exercise));
     const passed = found.passed === undefined ? "" : found.passed ? "✓ " : "✗ ";
     const verdict = create("p", "cr-verdict", passed + found.words);
     verdict.classList.toggle("cr-passed", !!found.passed);
@@ -118,7 +118,7 @@ export function mount({ element, send }) {
     offerParts(answer.parts);
     showClamps();
     if (answer.exercise) showResult(answer);
-    closeTold();
+    closeRevealed();
   }
 
   return view.receive;

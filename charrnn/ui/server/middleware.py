@@ -21,7 +21,7 @@ import httpx
 from charrnn.ui.server.page_response import (
     App,
     CompressionMiddleware,
-    PageAddressMiddleware,
+    PageMiddleware,
     Receive,
     Scope,
     Send,
@@ -77,7 +77,7 @@ def wrap_app(demo: gr.Blocks, hosts: frozenset[str] | None) -> Callable[[Any], A
 
     @asynccontextmanager
     async def lifespan(app: Any):
-        page = CompressionMiddleware(PageAddressMiddleware(app.middleware_stack))
+        page = CompressionMiddleware(PageMiddleware(app.middleware_stack))
         app.middleware_stack = RequestFilterMiddleware(page, CallValidator(demo.fns), hosts)
         yield
 
@@ -172,7 +172,7 @@ class RequestFilterMiddleware:
 
 
 def describe_foreign(headers: Mapping[str, Sequence[str]]) -> str:
-    """Describe a call from the page of another site, and what to set if it is this page behind a proxy."""
+    """Describe a call from another site's page, and the settings if that is a proxy's."""
     origin, host = ("".join(headers.get(name, [])[:1]) for name in ("origin", "host"))
     words = "another site's page may not call this one: open it, or call it from a program"
     name = bare_name(origin.partition("://")[2])

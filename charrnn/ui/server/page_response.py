@@ -1,4 +1,4 @@
-"""ASGI middleware: compress the page and the answers to its calls, and let the page call where it was opened."""
+"""ASGI middleware: compression, and the page's own address and link preview."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -26,7 +26,7 @@ def path_of(scope: Scope) -> str:
 
 
 class CompressionMiddleware(BrotliMiddleware):
-    """Compresses COMPRESSED. Gradio's own middleware compresses only paths that end like a file's."""
+    """Compresses COMPRESSED; Gradio compresses only paths that end like a file's."""
 
     def __init__(self, app: App):
         super().__init__(app, minimum_size=MIN_BYTES)
@@ -35,8 +35,8 @@ class CompressionMiddleware(BrotliMiddleware):
         return scope["type"] == "http" and path_of(scope) in COMPRESSED
 
 
-class PageAddressMiddleware:
-    """Inserts PAGE_ADDRESS into the page, before Gradio's modules, and describes it in link previews."""
+class PageMiddleware:
+    """Inserts PAGE_ADDRESS and the link preview into the page."""
 
     def __init__(self, app: App):
         self.app = app

@@ -34,7 +34,7 @@ export class PageProvider {
     return this.#runs(network) ? this.engine : null;
   }
 
-  /** Load every network anew: the server may have newer ones of the same name. */
+  /** Load every network again: the server may have newer ones of the same name. */
   forget() {
     this.networks.clear();
     this.engine?.forget();

@@ -26,7 +26,7 @@ export function savePage(element) {
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && save());
 }
 
-/** Return the saved state if the page has been reloaded, else null. A scene of a lecture opens as its link says. */
+/** Return the saved state if the page has been reloaded, else null. The link of a lecture scene takes precedence. */
 export function savedPage() {
   const [navigation] = performance.getEntriesByType("navigation");
   if (navigation?.type === "navigate" || new URLSearchParams(location.search).has("scene")) return null;

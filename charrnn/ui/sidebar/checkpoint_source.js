@@ -3,7 +3,7 @@
 /** Set up the lines below the model list; returns a function that shows the server's answer. `refresh` sends the query. */
 export function createCheckpointSource(element, refresh) {
   const $ = (selector) => element.querySelector(selector);
-  const [box, where, status, button] = [$(".cr-origin"), $(".cr-origin-where"), $(".cr-origin-said"), $('[data-action="refresh"]')];
+  const [box, where, status, button] = [$(".cr-origin"), $(".cr-origin-where"), $(".cr-origin-status"), $('[data-action="refresh"]')];
 
   button.addEventListener("click", () => {
     button.disabled = true;

@@ -2,7 +2,7 @@
 
 const PHONE = "(max-width: 860px)"; // as in sidebar.css
 
-/** Set up the drawer; on a phone it also contains `steps`, which is in `actions` else, and `share`. Returns { open, close }. */
+/** Set up the drawer. On a phone it also contains `share` and `steps`, else these are below and in `actions`. Returns { open, close }. */
 export function createDrawer({ settings, opener, closer, actions, steps, share }) {
   const isOpen = () => opener.getAttribute("aria-expanded") === "true";
 

@@ -13,7 +13,7 @@ const ON_EVERY_TAB = {
   PageDown: () => page.emit("scene-moved", 1),
   PageUp: () => page.emit("scene-moved", -1),
 };
-const IN_LECTURES = ["r", "PageDown", "PageUp"]; // of them
+const IN_LECTURES = ["r", "PageDown", "PageUp"]; // those of ON_EVERY_TAB that act only there
 const TABS = "123456";
 const STORED = "charrnn-single-keys"; // in the local storage
 

@@ -18,7 +18,7 @@ import { createShare } from "./share.js";
 import { onOpenTab, tabName } from "./open_tab.js";
 import { bindTabKeys } from "./tab_keys.js";
 
-const NEW_SEEDS = 1_000_000; // of which New text draws one
+const NEW_SEEDS = 1_000_000; // New text draws one of them
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as possible
 
 // Formats of the slider values.
@@ -36,8 +36,8 @@ export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = (name) => $("#cr-" + name);
   let isFirst = true; // before the first model list
-  let pending = null; // timer of a change that the session has not received yet
-  let modelTimer = null; // of a change of the training step
+  let pending = null; // timer of changed settings that are not applied yet
+  let modelTimer = null; // of a change of the step that is not applied yet
 
   const model = () => page.models.find((m) => m.name === $("#cr-model").value);
   const valueOf = (name) => {
@@ -255,7 +255,7 @@ export function mount({ element, send }) {
   const ends = (name) => name === "stop" || (name === "write" && session.state === "writing");
   for (const [name, act] of Object.entries(actions)) {
     $(`[data-action="${name}"]`).addEventListener("click", () => {
-      if (!ends(name)) openTab(page.tabs?.write); // what it does is seen there
+      if (!ends(name)) openTab(page.tabs?.write); // which shows the effect
       return act();
     });
   }

@@ -3,7 +3,7 @@
 import { create } from "../components/create_element.js";
 import { quoted, spoken, visible } from "../components/page_state.js";
 import { distributionAt, shownRanks } from "./candidates.js";
-import { givenPart } from "./cursor_labels.js";
+import { describeGiven } from "./cursor_labels.js";
 import { percent, withPercent } from "./percent.js";
 
 const ROWS = 8;
@@ -67,7 +67,7 @@ export class Alternatives {
       this.close();
       return;
     }
-    const zoom = this.box.getBoundingClientRect().width / this.box.offsetWidth; // of the lecture: sizes in the window by those in CSS
+    const zoom = this.box.getBoundingClientRect().width / this.box.offsetWidth; // of the lecture: size in the window / size in CSS
     const { clientWidth: width, clientHeight: height } = document.documentElement;
     const letter = span.getBoundingClientRect();
     this.box.style.maxHeight = "";
@@ -114,10 +114,4 @@ function characterButton(character, p, share, isWritten, write) {
     create("span", "cr-track", create("i", { style: `width: ${100 * share}%` })),
     create("span", {}, withPercent(p)),
   );
-}
-
-/** Say why the letter cannot be replaced. */
-function describeGiven(record) {
-  const where = `That letter belongs to ${givenPart(record)}.`;
-  return record.length > record.prompt ? `${where} Click a letter after it to branch.` : where;
 }

@@ -3,7 +3,7 @@
 import { quoted } from "../components/page_state.js";
 import { configure, session } from "../session/page_session.js";
 import { Alternatives } from "./alternatives.js";
-import { givenPart } from "./cursor_labels.js";
+import { describeGiven } from "./cursor_labels.js";
 
 const HAS_OWN_UNDO = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]";
 
@@ -18,7 +18,7 @@ export function attachBranching({ element, text, live, say }) {
 
   function choose(position, character) {
     const { record, drawn } = live();
-    if (position < record.prompt) return say(`That letter belongs to ${givenPart(record)}. Click a letter after it to branch.`);
+    if (position < record.prompt) return say(describeGiven(record));
     if (position < drawn && record.characters[position] === character) return say(`It already says ${quoted(character)} there.`);
     configure();
     return session.branch(position, character);

@@ -11,7 +11,7 @@ const UNFILTERED = { temperature: 1, top_k: 0, top_p: 1, min_p: 0 };
 /** Compute the distribution of the character at position i. */
 export const distributionAt = (record, i) => distribution(record.logitsAfter(i - 1), UNFILTERED);
 
-/** Return the first `count` ranks of a distribution; the last of them gives way to the rank `always`, −1 for none, if it is lower. */
+/** Return the first `count` ranks of a distribution; if the rank `always` (−1 for none) is not among them, it replaces the last. */
 export function shownRanks(size, count, always) {
   const shown = Math.min(count, size);
   return Array.from({ length: shown }, (_, row) => (row === shown - 1 && always >= shown ? always : row));

@@ -115,7 +115,7 @@ export function showCaptions(element, record, { main, map, strips }, order) {
   $(".cr-least").textContent = low;
   $(".cr-most").textContent = high;
   $(".cr-scale").classList.toggle("cr-from-zero", !map.change && view.low === 0);
-  $(".cr-scale").title = view.bounded || main.hasOwnScales(view) ? "" : "up to three times the median size on a text of this model's own; what lies beyond has the same colour";
+  $(".cr-scale").title = view.bounded || main.hasOwnScales(view) ? "" : "up to three times the median size on a text that this model wrote; larger values have the same colour";
   $(".cr-source").textContent = model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7);
 }
 
@@ -125,7 +125,7 @@ function describeStrips(view, model, strips) {
   const noun = rowNoun(view.name);
   const own = strips.hasOwnScales(view) ? " Full colour is its own largest value." : "";
   const step = named.step.toLocaleString("en");
-  const other = model.step === named.step ? "" : " Named at step " + step + ": at step " + model.step.toLocaleString("en") + " a " + noun + " need not behave so yet.";
+  const other = model.step === named.step ? "" : " Named at step " + step + ": at step " + model.step.toLocaleString("en") + " a " + noun + " may not behave like this yet.";
   return "Each strip is one " + noun + ": what it follows, and the colour it takes there. Click it to colour the text." + own + other;
 }
 

@@ -7,7 +7,7 @@ import { givenPart } from "./cursor_labels.js";
 const MIN_LABELED_SHARE = 0.042; // of the bar: minimum width of a labeled segment
 const MIN_SHARE = 0.0025; // of a segment that is drawn: thinner ones are all separator, a pixel wide
 const PAPER = "var(--cr-paper)";
-const percent = (share) => (100 * share).toFixed(3) + "%";
+const cssPercent = (share) => (100 * share).toFixed(3) + "%";
 
 /** The color of a segment: the less likely, the paler. */
 function colorOf(rank, isDrawn) {
@@ -40,8 +40,8 @@ export class CdfBar {
       const share = d.probs[rank];
       const isDrawn = rank === drawnRank;
       if (share >= MIN_SHARE || isDrawn) {
-        const end = `calc(${percent(left + share)} - 1px)`;
-        stops.push(`${colorOf(rank, isDrawn)} ${percent(left)} ${end}`, `${PAPER} ${end} ${percent(left + share)}`);
+        const end = `calc(${cssPercent(left + share)} - 1px)`;
+        stops.push(`${colorOf(rank, isDrawn)} ${cssPercent(left)} ${end}`, `${PAPER} ${end} ${cssPercent(left + share)}`);
       }
       const className = isDrawn ? "cr-landed" : rank === nextRank ? "cr-next" : "";
       if (share >= MIN_LABELED_SHARE || className) this.label(labeled++, visible(vocabulary[d.order[rank]]), left + share / 2, className);
@@ -67,7 +67,7 @@ export class CdfBar {
   label(i, text, middle, className) {
     const span = (this.spans[i] ??= this.signs.appendChild(create("span")));
     span.className = className;
-    span.style.left = `clamp(7px, ${percent(middle)}, calc(100% - 7px))`; // half of a sign
+    span.style.left = `clamp(7px, ${cssPercent(middle)}, calc(100% - 7px))`; // half of a sign
     setText(span, text);
   }
 }

@@ -10,6 +10,12 @@ export const unitName = (record, unit) => rowNoun(record.view.name) + " " + unit
 /** Return the name of the characters that no network wrote. */
 export const givenPart = (record) => (record.isRead ? "the text you gave" : "the prompt");
 
+/** Say why a given character cannot be replaced. */
+export function describeGiven(record) {
+  const where = `That letter belongs to ${givenPart(record)}.`;
+  return record.length > record.prompt ? `${where} Click a letter after it to branch.` : where;
+}
+
 /** Describe the drawn character at position i, and the value of a row if given. */
 export function describeCursor(record, i, unit, drawn) {
   if (!record || i < 0) return "";

@@ -23,7 +23,7 @@ export class DistributionView {
     this.settings = Object.fromEntries(STAGES.map((stage) => [stage, $(`th[data-stage="${stage}"]`)]));
     this.list = $(".cr-likely");
     this.rest = this.summary($(".cr-rest"));
-    this.remaining = this.summary($(".cr-staying"));
+    this.remaining = this.summary($(".cr-remaining"));
     this.entropy = this.summary($(".cr-entropy"));
     this.temperature = $(".cr-temperature-words");
     this.surprisal = $(".cr-surprisal");

@@ -1,13 +1,13 @@
 // Colors of the text: none, by surprisal or by a unit; the choice between them, and the key of the colors.
 
 import { create, setText } from "../components/create_element.js";
+import { MAX_LEVEL } from "../components/text_record.js";
 import { formatValue, scaleEnds, symbol } from "./captions.js";
 import { unitName } from "./cursor_labels.js";
 import { namedUnits, nameOf } from "./row_names.js";
 
 const FULL_BITS = 8; // surprisal of the full color
 const UNDERLINED_BITS = 6; // surprisal from which a character is underlined too: less likely than 1 in 64
-const MAX_LEVEL = 127;
 
 export class TextColoring {
   /**

@@ -7,16 +7,16 @@ from charrnn.surprisal import GroupMean
 from charrnn.ui.components.table.table import Cell, Table, number
 
 
-def describe_mean(whole: GroupMean, digits: int, origin: str) -> str:
+def describe_mean(whole: GroupMean, origin: str) -> str:
     """Format the mean Δ bits over a text, with its 95 % interval if there is one."""
     over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
-    return f"Δ = {signed_with_margin(whole, digits)} bits a character, over {over} of {origin}"
+    return f"Δ = {signed_with_margin(whole)} bits a character, over {over} of {origin}"
 
 
-def signed_with_margin(group: GroupMean, digits: int = 3) -> str:
+def signed_with_margin(group: GroupMean) -> str:
     """Format a mean Δ with the margin of its 95 % interval, if there is one."""
-    margin = "" if group.margin_bits is None else f" ± {group.margin_bits:.{digits}f}"
-    return f"{signed(group.delta_bits, digits)}{margin}"
+    margin = "" if group.margin_bits is None else f" ± {group.margin_bits:.3f}"
+    return f"{signed(group.delta_bits, 3)}{margin}"
 
 
 def difference_table(caption: str, names: tuple[str, str], groups: Iterable[tuple[str, GroupMean]]) -> Table:
