@@ -19,7 +19,7 @@ NEGLIGIBLE_SHARE = 0.005  # of the bits that the network needs
 
 
 def clamp_effects(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Stream the clamps with the usual values of their units, then Δ bits. Raises ValueError."""
+    """Stream the clamps and their units' usual values, then Δ bits. Raises ValueError."""
     loaded = store.load(query.choice.name, query.choice.step)
     stats = ActivationStats.of(store, loaded)
     clamps = clamps_of(stats, query.form.get("clamps"), query.form.get("neuron"))
@@ -38,7 +38,7 @@ def clamp_effects(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iter
 
 
 def describe_units(stats: ActivationStats) -> dict[str, Any]:
-    """Describe what can be clamped: names with their ranges, number of units, and the text of the usual values."""
+    """Describe what can be clamped, and the text of the usual values."""
     names = [{"name": name, "span": stats.span(name), "limits": limits(name)} for name in stats.values]
     return {
         "names": names,

@@ -1,4 +1,4 @@
-"""Clamps for a page without a server: the usual values of every unit, and the text that shows their cost."""
+"""Clamps for a page without a server: usual values, and the text to measure on."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,9 +12,10 @@ from charrnn.ui.server.view_query import ViewQuery
 
 def clamp_template(store: Store, loaded: LoadedModel) -> dict[str, Any]:
     """
-    Return what site/live_answers.js needs to answer the queries of the clamp view. Raises ValueError.
+    Return the data for site/live_answers.js to answer the clamp view's queries.
 
     `usual`: by name, for each unit and last for all units, its mean as a clamp's value, then the 5 %, mean and 95 %.
+    Raises ValueError.
     """
     stats = ActivationStats.of(store, loaded)
     source, notice = holdout_text(store, loaded, ViewQuery())

@@ -28,7 +28,11 @@ MAX_FACTOR = 1.5  # between guess and half-life
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of a check: correctness, a sentence, and measured values by name. reveals: it tells the answer."""
+    """
+    The result of a check: correctness, a sentence, and measured values by name.
+
+    reveals: whether they contain the answer.
+    """
 
     passed: bool
     words: str
@@ -37,7 +41,7 @@ class CheckResult:
 
 
 class NeedsNetwork(ValueError):
-    """An exercise needs another network; `other`: its name and title, or None if there is none."""
+    """An exercise needs another network; other: its name and title, or None."""
 
     def __init__(self, reason: str, other: dict[str, str] | None):
         super().__init__(reason)
@@ -50,7 +54,7 @@ class Exercise:
     An exercise, its form and its check.
 
     how: explains the measurement, its text and the limits. fields: inputs of the form (`part`, `unit`, `guess`).
-    from_clamps: whether the applied clamps are submitted. reveals: the check tells the answer, so it is made once.
+    from_clamps: whether the applied clamps are submitted. reveals: the result contains the answer: one attempt.
     """
 
     id: str

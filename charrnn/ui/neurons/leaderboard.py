@@ -1,4 +1,4 @@
-"""Neurons, leaderboard: the best unit for each concept and for a custom regex, as cards and as a table."""
+"""Neurons, leaderboard: the best unit for each concept and for a custom regex."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -82,7 +82,11 @@ class MessageEncoder:
 
 
 def leaderboard(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Stream the leaderboard of one view or of all, then that with a custom pattern. Raises ValueError."""
+    """
+    Stream the leaderboard of one view or of all, then that with a custom pattern.
+
+    Raises ValueError.
+    """
     loaded = units.store.load(query.choice.name, query.choice.step)
     given, pattern = given_text(query, MAX_ANALYSIS_CHARS), query.text("pattern", MAX_PATTERN_CHARS)
     saved = {} if given else saved_boards(loaded)
@@ -104,7 +108,7 @@ def leaderboard(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterat
 
 @dataclass(frozen=True)
 class BoardRequest:
-    """A parsed query of the leaderboard; view: that of a custom pattern, if the leaderboard is of all."""
+    """A parsed query. view: of the leaderboard, or of the pattern if it has all views."""
 
     units: Units
     loaded: LoadedModel
@@ -131,7 +135,7 @@ class BoardRequest:
 
 @dataclass(frozen=True)
 class Result:
-    """A leaderboard on the page: its rows, cards and description. margins: of its names, by view."""
+    """A leaderboard: rows, description and cards, and the margins of names by view."""
 
     rows: list[Row]
     words: str
@@ -140,7 +144,7 @@ class Result:
 
 
 def saved_result(request: BoardRequest, boards: list[Leaderboard]) -> Generator[str, None, Result]:
-    """Return the saved leaderboards; yields them before the lines of the cards are read."""
+    """Return the saved leaderboards; yields them before the cards have their lines."""
     info, rows = request.loaded.info, best_of_views(boards)
     part = f"the validation part of {title_of(info.data_sha256)}"
     words = describe_boards(boards, saved_characters(request.loaded), part)
@@ -213,7 +217,7 @@ def describe_verdict(row: Row) -> str:
 
 
 def describe_boards(boards: Sequence[Leaderboard], characters: int, origin: str) -> str:
-    """Describe leaderboards: the concepts found, those expected by chance, and the text."""
+    """Describe the number of concepts found and expected by chance, and the text."""
     first = boards[0]
     ideas = len(first.best)
     if len(boards) == 1:

@@ -13,7 +13,7 @@ from charrnn.ui.server.streaming import Part
 
 
 def parts(store: Store) -> list[Part]:
-    """Return the views of the tab. They share the selected unit (components/unit_selection.js)."""
+    """Return the views of the tab, which share components/unit_selection.js."""
     units = Units(store)
     return [
         Part("cr-units", "neurons/leaderboard", partial(leaderboard, units), label="Which unit learnt what"),

@@ -68,7 +68,11 @@ def unit_activations(units: Units, query: ViewQuery, is_current: IsCurrent) -> I
 
 
 def unit_range(view: str, values: np.ndarray, unit: int) -> ColorRange:
-    """Return the values of a unit with full color: the range of the view (N, U) if bounded, else one of its own."""
+    """
+    Return the color range of a unit.
+
+    It is that of the view, with values (N, U), if bounded, else one of the unit's own values.
+    """
     scale = color_range(view, values)
     if scale.bounded:
         return scale
@@ -77,7 +81,7 @@ def unit_range(view: str, values: np.ndarray, unit: int) -> ColorRange:
 
 
 def concepts_of(unit: int, targets: ConceptTargets, values: np.ndarray, to_beat: Mapping[str, float]) -> Table | None:
-    """Tabulate the unit's best concepts, of those whose threshold of a name it exceeds; None without any."""
+    """Tabulate the best concepts that could name the unit; None without any."""
     scores = score(targets, values[:, None])
     rows = []
     for c, concept in enumerate(targets.names):

@@ -102,7 +102,7 @@ class Units:
         return saved.baseline(view, targets) if saved else None
 
     def scores_to_beat(self, loaded: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
-        """Return the score that a name needs, by concept: on this text if cached, else the saved ones."""
+        """Return the score for a name, by concept: on this text if cached, else as saved."""
         if cached := self._cached(loaded, view, targets):
             return dict(zip(targets.names, cached.to_beat.tolist(), strict=True))
         saved = saved_leaderboards(loaded)
@@ -167,11 +167,15 @@ def saved_boards(loaded: LoadedModel) -> Mapping[str, Leaderboard]:
 
 
 def saved_characters(loaded: LoadedModel) -> int:
-    """Return the number of characters on which the saved leaderboards were measured; 0 without any."""
+    """Return the number of characters of the saved leaderboards; 0 without any."""
     saved = saved_leaderboards(loaded)
     return saved.characters if saved else 0
 
 
 def best_rows(loaded: LoadedModel) -> list[tuple[str, BestUnit]]:
-    """Return the saved best unit of each concept over all views, largest margin first; none before the last step."""
+    """
+    Return the saved best unit of each concept over all views, largest margin first.
+
+    Empty before the last step.
+    """
     return best_of_views(saved_boards(loaded).values())

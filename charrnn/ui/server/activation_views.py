@@ -29,7 +29,7 @@ class ColorRange:
 
 @dataclass(frozen=True)
 class HeatmapView:
-    """Color range, row orders and named rows of one activation, the same for every text."""
+    """Color range, row orders and named rows of one activation, equal for every text."""
 
     name: str
     rows: int

@@ -172,7 +172,7 @@ class RequestFilterMiddleware:
 
 
 def describe_foreign(headers: Mapping[str, Sequence[str]]) -> str:
-    """Describe a call from another site's page, and the settings if that is a proxy's."""
+    """Describe a call from another site's page, with the settings for a proxy."""
     origin, host = ("".join(headers.get(name, [])[:1]) for name in ("origin", "host"))
     words = "another site's page may not call this one: open it, or call it from a program"
     name = bare_name(origin.partition("://")[2])

@@ -1,4 +1,4 @@
-"""Units for which the saved analyses of a checkpoint found a concept: names for rows of the heatmap."""
+"""Names for rows of the heatmap: concepts of units from the saved analyses."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,13 +14,13 @@ COUNTS = {
     "position in sentence": "counts along the sentence",
     "line of the speech": "counts the lines of a speech",
 }
-MIN_COUNT = 0.5  # R² from which a unit is said to count
+MIN_COUNT = 0.5  # R²; with less, a unit has the name of its concept
 NUMERIC = {concept.name for concept in VALUES}
 
 
 @dataclass(frozen=True)
 class NamedUnit:
-    """A unit, the concept that it follows best, and its score on held-out text in words."""
+    """A unit, the concept that it follows best, and its score on held-out text."""
 
     unit: int
     name: str
@@ -48,7 +48,10 @@ class NamedUnits:
 
     @classmethod
     def of(cls, info: CheckpointInfo, view: str, rows: int) -> "NamedUnits | None":
-        """Read the saved leaderboard of a view with so many rows. None without one, or if it found no unit."""
+        """Read the saved leaderboard of a view; None if absent or without a unit.
+
+        rows: number of units of the view.
+        """
         saved = saved_analysis(info, "units", leaderboards_from_record)
         board = saved.boards.get(view) if saved else None
         if saved is None or board is None or board.units != rows:

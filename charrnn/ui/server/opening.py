@@ -1,8 +1,7 @@
 """
-What the page opens on without a link: a text colored by a unit that counts along the line.
+The text of a page without a link: colored by a unit that counts along the line.
 
-The unit is the best one that the analyses kept beside the checkpoints found, so another set of networks has another
-one, or none.
+The unit is the best one in the analyses saved beside the checkpoints; a set of checkpoints can have none.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ STATES = ("h", "c")  # views that are the state which the network carries on
 
 @dataclass(frozen=True)
 class Opening:
-    """A unit that counts along the line: its checkpoint, its view, and what was measured on `characters`."""
+    """A unit that counts along the line, and its score on `characters`."""
 
     info: CheckpointInfo
     view: str
@@ -68,22 +67,22 @@ def percent(share: float) -> str:
 
 def find_opening(store: Store) -> Opening | None:
     """
-    Find the unit with the best held-out score of the position in the line; return None without one.
+    Find the unit with the best held-out score of the position in the line, or None.
 
-    Networks whose untrained weights are kept come first, since the page compares their texts.
+    Networks whose untrained weights are saved come first, since the page offers to show their text untrained.
     """
     found = [opening for info in store.checkpoints() for opening in _openings(info)]
     return max(found, key=lambda each: (each.info.saved_steps[0] == 0, each.best.held_out), default=None)
 
 
 def _openings(info: CheckpointInfo) -> list[Opening]:
-    """Return the best unit of each state of a checkpoint that counts."""
-    kept = saved_analysis(info, "units", leaderboards_from_record)
-    if kept is None:
+    """Return the openings of a checkpoint: per state, the best unit if it counts."""
+    saved = saved_analysis(info, "units", leaderboards_from_record)
+    if saved is None:
         return []
-    boards = [kept.boards[view] for view in STATES if view in kept.boards]
+    boards = [saved.boards[view] for view in STATES if view in saved.boards]
     return [
-        Opening(info, board.view, best, sum(each.units for each in boards), kept.characters - kept.characters // 2)
+        Opening(info, board.view, best, sum(each.units for each in boards), saved.characters - saved.characters // 2)
         for board in boards
         for best in board.best
         if best.concept == CONCEPT and best.found and best.held_out >= MIN_COUNT
@@ -91,5 +90,5 @@ def _openings(info: CheckpointInfo) -> list[Opening]:
 
 
 def opening_of(store: Store, sent: Mapping[str, str]) -> Opening | None:
-    """Return the opening of a page whose address has these parameters; None if one of them is a link's."""
+    """Return the opening of a page with this query; None if it has a link's parameter."""
     return None if LinkQuery.model_fields.keys() & sent.keys() else store.cache.compute(find_opening, store)

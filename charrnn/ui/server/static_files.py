@@ -18,7 +18,7 @@ def read(name: str) -> str:
 
 
 def view(name: str, elem_classes: str, html: str = "") -> gr.HTML:
-    """Create a view drawn by the module `name`.js from `html`, by default from `name`.html."""
+    """Create a view of the module `name`.js from `html`, by default `name`.html."""
     return gr.HTML(
         html_template=html or read(f"{name}.html"),
         js_on_load=read("components/mount.js"),

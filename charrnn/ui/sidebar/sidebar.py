@@ -50,7 +50,7 @@ def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
     """Return the Python expression of a checkpoint's source.
 
     A download is named by its commit, a bundled checkpoint by its name, another folder relative to the working
-    directory. The place of a folder outside of it is not told; `note` says so.
+    directory. Of a folder outside of it only the last part is given, and `note` asks for the rest.
     """
     commit = commit_of(root)
     if commit is not None and root.parent.parent.name.startswith("models--"):
