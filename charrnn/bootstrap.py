@@ -1,5 +1,5 @@
 """
-95 % intervals: bootstrap over positions or blocks of a text, Student's t, medians of rounds, shares.
+95 % intervals: bootstrap over blocks of a text, Student's t, medians, shares.
 
 Neighboring positions depend on each other, so blocks of consecutive ones are drawn: moving blocks on a circle, which
 draw every position equally often. A resample is a row of counts, how often each position was drawn, so that an
@@ -22,7 +22,7 @@ MIN_STRETCHES = 3
 
 
 class Interval(NamedTuple):
-    """A 95 % confidence interval; an end is infinite if it lies beyond what was measured."""
+    """A 95 % confidence interval; an end beyond the measured range is infinite."""
 
     low: float
     high: float
@@ -38,14 +38,14 @@ def with_interval(text: str, interval: Interval | None, format_end: Callable[[fl
 
 
 def positions_within(positions: Sequence[int], characters: int) -> int:
-    """Return how many of the evenly spread positions lie within so many characters, at least 1."""
+    """Return how many evenly spread positions fit in so many characters, at least 1."""
     span = positions[-1] - positions[0]
     return math.ceil(characters * (len(positions) - 1) / span) if span else 1
 
 
 def resample_counts(positions: int, block: int = 1, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray | None:
     """
-    Draw resamples: how often each position was drawn, (resamples, positions) float64.
+    Draw resamples, as counts of each position: (resamples, positions) float64.
 
     block: consecutive positions drawn together; the last block of a resample is cut to `positions` in all. None for
     fewer than 16 blocks.
@@ -106,9 +106,9 @@ def student_margin(error: float, samples: int) -> float | None:
 
 def median_interval(values: Sequence[float]) -> Interval | None:
     """
-    Return the interval of the median of independent values, between two of them; None for fewer than six.
+    Return the interval of the median of independent values; None below six.
 
-    The number of values below the median is binomial with probability 1/2 (the sign test).
+    Its ends are two of the values: the number of values below the median is binomial with probability 1/2 (sign test).
     """
     n, tail = len(values), (1 - LEVEL) / 2
     below = [sum(math.comb(n, i) for i in range(k + 1)) / 2**n for k in range(n)]
@@ -118,7 +118,11 @@ def median_interval(values: Sequence[float]) -> Interval | None:
 
 
 def share_interval(count: int, n: int) -> Interval:
-    """Return the exact interval of a share: `count` of n independent cases. Clopper and Pearson 1934."""
+    """
+    Return the exact interval of a share, `count` of n independent cases.
+
+    Clopper and Pearson 1934.
+    """
 
     def crossing(is_above: Callable[[float], bool]) -> float:
         low, high = 0.0, 1.0
@@ -137,7 +141,7 @@ def share_interval(count: int, n: int) -> Interval:
 
 
 def interval_facts(name: str, interval: Interval | None) -> dict[str, Value]:
-    """Return the scalars of an interval in an analysis record; none without an interval."""
+    """Return an interval as scalars of an analysis record; none without an interval."""
     if interval is None:
         return {}
     ends = {f"{name}_low": interval.low, f"{name}_high": interval.high}
@@ -145,7 +149,7 @@ def interval_facts(name: str, interval: Interval | None) -> dict[str, Value]:
 
 
 def interval_from_record(record: AnalysisRecord, name: str) -> Interval | None:
-    """Restore an interval; None for a record without it. Raises RecordError for invalid values."""
+    """Restore an interval; None for a record without it. Raises RecordError."""
     if f"{name}_low" not in record.facts:
         return None
     low, high = (record.number_or_none(f"{name}_{end}") for end in ("low", "high"))

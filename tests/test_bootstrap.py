@@ -66,7 +66,7 @@ def test_interval_of_a_half_life_covers(correlation, block):
     assert 0.90 <= coverage(horizons, 5 * math.log(100)) <= 0.99
 
 
-def test_intervals_without_blocks_are_too_narrow_for_dependent_positions():
+def test_intervals_without_blocks_are_too_narrow():
     samples = normal_samples(np.random.default_rng(1), CORRELATION, REPETITIONS, POSITIONS)
     estimates = samples @ counts_of(POSITIONS, 1).T / POSITIONS
     assert coverage(map(percentile_interval, estimates), 0) < 0.85

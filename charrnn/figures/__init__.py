@@ -38,7 +38,6 @@ from charrnn.figures.step_profile import (
     describe_step_cost,
     loop_share,
     profile_figure,
-    profile_height,
     step_cost_figure,
 )
 from charrnn.figures.surprisal_difference import delta_bits_figure, describe_delta_bits

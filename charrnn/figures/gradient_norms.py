@@ -38,11 +38,11 @@ def gradient_flow_figure(
     height: int = HEIGHT,
 ) -> go.Figure:
     """
-    Draw the median gradient norm of every model by lag, which grows to the left, as in a text.
+    Draw the median gradient norm of every model by lag.
 
-    Half-life and 1 % horizon appear as points; a thin line leads from the horizon to the axis. picked: shown with its
-    10–90 % band, geometric mean and the untrained network. letters: a text, written below the curves so that its last
-    character is at lag 0. width, height: pixels.
+    The lag grows to the left, as in a text. Half-life and 1 % horizon appear as points; a thin line leads from the
+    horizon to the axis. picked: shown with its 10–90 % band, geometric mean and the untrained network. letters: a text,
+    written below the curves so that its last character is at lag 0. width, height: pixels.
     """
     figure = go.Figure()
     if picked is not None:
@@ -179,7 +179,8 @@ def _drop_line(figure: go.Figure, curve: Curve, lowest: float) -> None:
 
 
 def _letters(figure: go.Figure, letters: str) -> None:
-    """Write a text along the axis, one character per lag; ui/components/plot/figure.js fits it to the width."""
+    """Write a text along the axis, one character per lag."""
+    # ui/components/plot/figure.js fits it to the width
     shown = ["⏎" if letter == "\n" else escaped(letter) for letter in reversed(letters)]
     figure.add_scatter(
         x0=0,

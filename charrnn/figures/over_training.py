@@ -82,7 +82,7 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
 
 
 def describe_grad_norms(runs: Sequence[NormRun], threshold: float) -> str:
-    """State whether any norm reaches the threshold, and the largest norm of each pair of runs."""
+    """State whether any norm reaches the threshold, and the largest norms."""
     largest = {title: _largest([run for run in runs if run.title == title]) for title in _titles(runs)}
     reached = [title for title, norm in largest.items() if norm >= threshold]
     finding = f"The gradient reaches {threshold:g} with {', '.join(reached)}."

@@ -19,12 +19,12 @@ ROOM = 0.05  # of the range, at each end
 
 
 class Score(NamedTuple):
-    """A result: its number of weights and its bits per character. color: QUIET for one that others published."""
+    """A result: number of weights and bits per character."""
 
     title: str
     weights: int
     bits: float
-    color: str = QUIET
+    color: str = QUIET  # of a published result
 
     @property
     def is_published(self) -> bool:
@@ -34,9 +34,9 @@ class Score(NamedTuple):
 
 def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, width: int = 900) -> go.Figure:
     """
-    Plot bits per character against the number of weights, with the n-gram model as a line.
+    Plot bits per character against the number of weights.
 
-    floor: title and bits of the n-gram model. width: pixels.
+    The n-gram model is a line. floor: its title and bits. width: pixels.
     """
     figure = go.Figure()
     narrow = width < NARROW
@@ -87,7 +87,7 @@ def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, 
 
 
 def describe_scores(scores: Sequence[Score], floor: tuple[str, float] | None) -> str:
-    """Say which network is best, and which do not beat the n-gram model."""
+    """State the best network, and those that do not beat the n-gram model."""
     own = sorted((score for score in scores if not score.is_published), key=lambda score: score.bits)
     if not own:
         return ""
@@ -97,8 +97,8 @@ def describe_scores(scores: Sequence[Score], floor: tuple[str, float] | None) ->
     name, bits = floor
     above = [score for score in own if score.bits >= bits]
     if not above:
-        who = f"All {len(own)} networks beat" if len(own) > 1 else "It beats"
-        return f"{text} {who} {name} ({bits:.3f})."
+        subject = f"All {len(own)} networks beat" if len(own) > 1 else "It beats"
+        return f"{text} {subject} {name} ({bits:.3f})."
     named = f"{above[0].title} ({above[0].bits:.3f})"
     others = f" and {len(above) - 1} more" if len(above) > 1 else ""
     does = "do" if len(above) > 1 else "does"

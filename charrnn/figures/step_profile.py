@@ -31,14 +31,9 @@ LOOP = "loop over T"
 HATCHED = {"shape": "/", "size": 7, "solidity": 0.15}
 
 
-def profile_height(record: Mapping[str, Any]) -> int:
-    """Return the total height of the bars in pixels."""
-    return ROW * len(record["rows"]) + MARGIN["t"] + MARGIN["b"]
-
-
 def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
-    Draw one bar per network, as long as a step takes, of its parts.
+    Draw the time of a step as one bar per network, divided into its parts.
 
     record: {"parts": [part, …], "rows": [{"name", "median_ms", "parts": {part: ms}}, …]}. Backward parts are hatched;
     a part is labeled with its share of the step if there is room. width: pixels.
@@ -82,7 +77,7 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
         figure,
         MARGIN,
         barmode="stack",
-        height=profile_height(record),
+        height=ROW * len(rows) + MARGIN["t"] + MARGIN["b"],
         xaxis=axis("milliseconds of a training step", range=[0, longest], showgrid=False),
         yaxis=axis(range=[len(rows) - 0.5, -0.6], visible=False),
     )
@@ -90,7 +85,7 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
 
 
 def describe_profile(record: Mapping[str, Any]) -> str:
-    """Compare the fastest network with a loop over T and the one without, and say what can run in parallel."""
+    """Compare the fastest network with a loop over T with the one without a loop."""
     shares = {row["name"]: loop_share(row) for row in record["rows"]}
     looping = [row for row in record["rows"] if shares[row["name"]]]
     parallel = next((row for row in record["rows"] if not shares[row["name"]]), None)
@@ -168,7 +163,7 @@ def step_cost_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
 
 
 def describe_step_cost(record: Mapping[str, Any]) -> str:
-    """Say how much slower each network becomes from the shortest windows to the longest."""
+    """State how much slower each network is with the longest windows."""
     lines = record["against_T"]
     if not lines:
         return ""

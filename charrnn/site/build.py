@@ -1,4 +1,4 @@
-"""Builds the files of the static page from the page's own modules, checkpoints and their analyses."""
+"""Build the static page from the app's modules, checkpoints and their analyses."""
 
 import gzip
 import json
@@ -101,7 +101,7 @@ def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, sm
 
 
 def first_call(store: Store, opening: Opening | None) -> dict[str, Any]:
-    """Return the page's first call and its answer, so that it opens on a text before a network is there."""
+    """Return the page's first call and its answer, shown until a network is loaded."""
     loaded = store.load(opening.info.name if opening else None)
     call = {name: DEFAULTS[name] for name in SAMPLING} | {
         "clamps": [],
@@ -132,7 +132,11 @@ def _network(loaded: LoadedModel) -> bytes:
 
 @contextmanager
 def selected_checkpoints(root: Path, names: Iterable[str], steps: bool = False) -> Iterator[Path]:
-    """Copy some checkpoints into a folder that is deleted afterwards; steps: with their earlier training steps."""
+    """
+    Copy some checkpoints into a folder that is deleted afterwards.
+
+    steps: with their earlier training steps.
+    """
     ignored = ["training.safetensors", *([] if steps else [STEPS])]
     with TemporaryDirectory(prefix="charrnn-") as folder:
         target = Path(folder) / root.resolve().name

@@ -1,4 +1,4 @@
-"""Joins the page's modules into one script: each becomes a function that returns its exports."""
+"""Join JavaScript modules into one script, each as a function."""
 
 import json
 import re
@@ -11,9 +11,9 @@ EXPORT = re.compile(r"^export (const|class|(?:async )?function\*?) (\w+)", re.MU
 
 def bundle(entries: Iterable[str], files: Mapping[str, bytes]) -> str:
     """
-    Return a script that defines `charrnnModule(name)`, which gives the exports of a module.
+    Return a script that defines `charrnnModule(name)`.
 
-    It contains these modules and all that they import.
+    The function returns the exports of a module. The script contains these modules and all that they import.
     """
     scripts = {name: as_function(name, files[name].decode()) for name in modules_of(entries, files)}
     table = ",\n".join(f"{json.dumps(name)}: {source}" for name, source in scripts.items())
@@ -26,7 +26,11 @@ def bundle(entries: Iterable[str], files: Mapping[str, bytes]) -> str:
 
 
 def as_function(name: str, source: str) -> str:
-    """Rewrite a module as a function of `use`, the function that gives another module's exports, to its exports."""
+    """
+    Rewrite a module as a function that returns its exports.
+
+    Its parameter `use` is a function from the name of another module to that module's exports.
+    """
     paths = dict(imports_of(name, source))
 
     def imported(match: re.Match) -> str:

@@ -125,7 +125,7 @@ def _view_names(store: Store, info: CheckpointInfo) -> list[str | None]:
 
 
 def _curves(store: Store) -> Iterator[Query]:
-    """Query the training curves of all models in every unit, span and selection of parts."""
+    """Query the training curves in every unit, span and selection of parts."""
     sizes = range(len(figures.PARTS) + 1)
     selections = chain.from_iterable(combinations(figures.PARTS, size) for size in sizes)
     return _curves_of(store, [{"parts": list(parts)} for parts in selections])
@@ -147,7 +147,7 @@ def _samples(store: Store) -> Iterator[Query]:
 
 
 def _layers(store: Store) -> Iterator[Query]:
-    """Query the source of each network, and of each block of MiniGPT; by default the last one."""
+    """Query the source of each network, and of each block of MiniGPT."""
     for info in store.checkpoints():
         blocks = layers_of(store.load(info.name).checkpoint.model)
         yield from (_query(info, layer=layer) for layer in [None, *range(1, blocks + 1)])

@@ -1,6 +1,4 @@
-"""
-The static page as one HTML file, which opens from a disk and in an iframe without further requests.
-"""
+"""The static page as one HTML file, which needs no further requests."""
 
 import base64
 import gzip

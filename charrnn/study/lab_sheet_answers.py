@@ -1,8 +1,9 @@
 """
-Answer the lab sheet section by section, for docs/lab_sheet.json and the page's tab Lab sheet.
+Answer the lab sheet section by section.
 
-An answer has the verdict of `lab_sheet_claims.py`, a finding in one sentence with its sample size and interval, and the
-command that measures it again. All figures come from the stored records.
+The answers are docs/lab_sheet.json, which the page's tab Lab sheet shows. An answer has the verdict of
+`lab_sheet_claims.py`, a finding in one sentence with its sample size and interval, and the command that measures it
+again. All figures come from the stored records.
 """
 
 import json
@@ -14,7 +15,6 @@ from typing import Any, NamedTuple
 
 from charrnn.bootstrap import share_interval, student_margin
 from charrnn.context_use import describe_length, memory_from_record
-from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
 from charrnn.ranges import signed
 from charrnn.study import lab_sheet_claims as claims
@@ -33,7 +33,7 @@ Judge = Callable[[Records], Verdict]
 
 
 class Answer(NamedTuple):
-    """A claim or question of the sheet, its verdict, the finding and the commands that measure it."""
+    """A claim or question of the sheet, and what answers it."""
 
     claim: str
     judge: Judge
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
     commands: tuple[str, ...]
 
     def record(self, records: Records) -> dict[str, Any]:
-        """Return the answer; without a record its finding says which command makes it."""
+        """Return the answer; without a record its finding names the command to run."""
         try:
             verdict, figure = self.judge(records)
             finding = self.finding(records)
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A section or an exercise of the sheet. key: its number there; title: its subject."""
+    """A section or exercise of the sheet; key: its number there."""
 
     key: str
     title: str
@@ -74,9 +74,10 @@ def lab_sheet(records: Records) -> str:
 def vanishing(records: Records) -> str:
     parts = []
     for name, title in (("rnn", "the vanilla network"), ("lstm", "the LSTM")):
-        flow = _flow(records, name)
+        flow = claims.gradient_of(records, name)
         parts.append(f"after {flow.describe_horizon()} characters in {title}")
-    return f"99 % of the gradient is gone {parts[0]}, {parts[1]} ({_flow(records, 'rnn').positions:,} positions, 95 %)."
+    positions = claims.gradient_of(records, "rnn").positions
+    return f"99 % of the gradient is gone {parts[0]}, {parts[1]} ({positions:,} positions, 95 %)."
 
 
 def relu(records: Records) -> str:
@@ -253,7 +254,7 @@ def filters(records: Records) -> str:
 
 
 def compared(records: Records, name: str, other: str, titles: tuple[str, str]) -> str:
-    """Compare two runs: held-out losses, and the paired difference on the held-out text."""
+    """Compare two recipes: held-out losses, and the paired difference of two runs."""
     difference = _difference(records, other, name)
     better, worse = titles
     if difference.delta_bits < 0:
@@ -266,7 +267,7 @@ def compared(records: Records, name: str, other: str, titles: tuple[str, str]) -
 
 
 def better_of(records: Records, name: str, other: str) -> Verdict:
-    """Judge which of two recipes has the lower held-out loss; the answer is the verdict."""
+    """Judge which recipe has the lower held-out loss; its name is the verdict."""
     gain = records.mean(other).minus(records.mean(name))
     figure = f"held-out loss {records.mean(name)} (`{name}`), {records.mean(other)} (`{other}`)"
     verdict = claims.judged(figure, (gain, POSITIVE))
@@ -314,10 +315,6 @@ def _margin(difference: GroupMean) -> str:
 def _difference(records: Records, a: str, b: str) -> GroupMean:
     """Return how many bits per character A needs more than B on the held-out text."""
     return difference_by_kind(*(records.analysis(records.info(name), "bits") for name in (a, b)))[0]
-
-
-def _flow(records: Records, name: str) -> GradientFlow:
-    return flow_from_record(records.analysis(records.info(name), "gradient"))
 
 
 def _profile_row(record: dict[str, Any], name: str) -> dict[str, Any]:

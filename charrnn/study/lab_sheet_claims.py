@@ -36,7 +36,7 @@ class Verdict(NamedTuple):
 
 def judged(figure: str, *checks: tuple[Interval | None, Interval], needed: str = "more seeds") -> Verdict:
     """
-    Apply the rule to (interval of a figure, claimed range) pairs; None: no interval.
+    Apply the rule to pairs of a figure's interval, if any, and the claimed range.
 
     needed: what would decide an open claim, appended to its figure.
     """
@@ -217,7 +217,7 @@ def loop(records: Records) -> Verdict:
 
 def hundred_back(records: Records) -> Verdict:
     row, gpt = records.row("reach", model="rnn"), records.row("reach", model="minigpt")
-    lag, flow = row["lags"].index(100), _flow(records, "rnn")
+    lag, flow = row["lags"].index(100), gradient_of(records, "rnn")
     _, moved = _mean_interval(row["kl_mean_nats"][lag], row["kl_standard_error"][lag], row["positions"])
     figure = (
         "another character 100 back moves the vanilla net's prediction by "
@@ -229,7 +229,7 @@ def hundred_back(records: Records) -> Verdict:
 
 
 def fifty_steps(records: Records) -> Verdict:
-    flows = {name: _flow(records, name) for name in ("rnn", "lstm")}
+    flows = {name: gradient_of(records, name) for name in ("rnn", "lstm")}
     figure = "; ".join(
         f"`{name}`: half of the gradient is gone after {flow.describe_half_life()} characters, 99 % after "
         f"{flow.describe_horizon()}"
@@ -242,7 +242,8 @@ def fifty_steps(records: Records) -> Verdict:
     )
 
 
-def _flow(records: Records, name: str) -> GradientFlow:
+def gradient_of(records: Records, name: str) -> GradientFlow:
+    """Return the stored gradient flow of a bundled checkpoint."""
     return flow_from_record(records.analysis(records.info(name), "gradient"))
 
 
@@ -277,10 +278,11 @@ def filters(records: Records) -> Verdict:
 
 def filter_gains(records: Records) -> list[tuple[str, float, float]]:
     """
-    Return (network, temperature, known words that top-p writes more than top-k) at equal variety.
+    Return the gains of top-p over top-k in known words, at equal variety.
 
-    Filters differ in how much they cut, so each top-k is compared with the top-p, interpolated between two measured
-    ones, that leaves as many distinct 4-grams; those outside of that range are left out. Mean over the values of k.
+    As (network, temperature, gain). Filters differ in how much they cut, so each top-k is compared with the top-p that
+    leaves as many distinct 4-grams, interpolated between two measured ones; those outside of that range are left out.
+    Mean over the values of k.
     """
     found = []
     for model in ("rnn", "lstm", "minigpt"):
@@ -300,7 +302,7 @@ def filter_gains(records: Records) -> list[tuple[str, float, float]]:
 
 
 def interpolated(points: Sequence[tuple[float, float]], x: float) -> float | None:
-    """Return y at x on the lines between points sorted by x; None outside."""
+    """Interpolate linearly between points sorted by x; None outside."""
     for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
         if x0 <= x <= x1:
             return y0 if x0 == x1 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)

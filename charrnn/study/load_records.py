@@ -17,7 +17,7 @@ BENCHES = ("train", "sample", "gradients", "profile")
 
 
 class Mean(NamedTuple):
-    """A figure of a recipe's runs, one per seed: its mean, their range, and the mean's interval."""
+    """The mean of a figure over a recipe's runs, with its interval and their range."""
 
     value: float
     interval: Interval
@@ -108,7 +108,7 @@ class Records:
 
     @cached_property
     def recipes(self) -> dict[str, list[dict[str, Any]]]:
-        """Runs of the same recipe and number of steps, one per seed, by the name of the first."""
+        """Runs of one recipe, one per seed, by the name of the first."""
         found: dict[str, list[dict[str, Any]]] = {}
         for run in self.runs.values():
             found.setdefault(run["name"].removesuffix(f"-seed{run['seed']}"), []).append(run)
@@ -136,7 +136,7 @@ class Records:
         return Mean(value, Interval(value - margin, value + margin), min(values), max(values), len(values))
 
     def _spread(self, figure: str) -> tuple[float, int]:
-        """Return the pooled standard deviation of a loss over seeds and its degrees of freedom."""
+        """Return the pooled deviation of a loss over seeds, and its degrees of freedom."""
         groups = [self.losses(name, figure) for name, runs in self.recipes.items() if len(runs) > 1]
         freedom = sum(len(group) - 1 for group in groups)
         squares = math.fsum(statistics.variance(group) * (len(group) - 1) for group in groups)

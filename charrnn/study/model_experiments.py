@@ -171,7 +171,11 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def windows_of(ids: Tensor, length: int, positions: int) -> Tensor:
-    """Return evenly spread windows (P, length) of ids (N,), each with a next character. Raises ValueError."""
+    """
+    Return evenly spread windows of ids: (N,) -> (P, length).
+
+    Each is followed by a character. Raises ValueError if the text is too short.
+    """
     if len(ids) <= length:
         raise ValueError(f"the text holds out {len(ids)} characters: {length + 1} or more are needed")
     starts = np.linspace(0, len(ids) - length - 1, positions).astype(np.int64)

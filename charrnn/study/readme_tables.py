@@ -1,5 +1,5 @@
 """
-Write the measured tables of README.md, docs/performance.md and docs/results.md, and docs/lab_sheet.json.
+Write the measured tables of the documents, and docs/lab_sheet.json.
 
     python scripts/report.py             write them
     python scripts/report.py --check     exit code 1 if they are not up to date

@@ -50,7 +50,7 @@ def page(records: Records) -> str:
         "`analyses.json` beside them, `docs/runs.json`, `docs/study.json` and the benchmarks' records. "
         "[study.md](study.md) describes how each figure is measured.",
         f"## The lab sheet's claims\n\n{CLAIMS_NOTE}\n\n{claims(records)}",
-        f"## Losses\n\n{LOSSES_NOTE}\n\n{losses(records)}\n\n{initial_loss(records)}\n\n{published(records)}",
+        f"## Losses\n\n{LOSSES_NOTE}\n\n{losses(records)}\n\n{initial_loss(records)}\n\n{published()}",
         f"## Context\n\n{context(records)}",
         f"## Top-k and top-p at the same temperature\n\n{sampling(records)}",
         f"## Without clipping\n\n{clipping(records)}",
@@ -118,7 +118,7 @@ def _bits(nats: float) -> list[str]:
     return [f"{bits_per_char(nats):.3f}", f"{perplexity(nats):.2f}"]
 
 
-def published(records: Records) -> str:
+def published() -> str:
     """Format the published results."""
     heads = ["published elsewhere", "parameters", "val", "how", "source"]
     body = []
@@ -280,7 +280,7 @@ def chars(length: float | None) -> str:
 
 
 def exponent(found: AnalysisRecord) -> tuple[str, str]:
-    """Format the slope of a gradient and the first Lyapunov exponent with its interval."""
+    """Format the slope of a gradient and the first Lyapunov exponent."""
     if "exponent" not in found.facts:
         return "–", "–"
     interval = interval_from_record(found, "exponent")

@@ -154,7 +154,7 @@ def test_scenes_fit_the_stage_beat_by_beat(context: BrowserContext, app: str, st
     expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-2].question)
 
 
-def test_reload_stays_at_the_scene_and_a_tab_key_leaves_the_stage(context: BrowserContext, trained_app: str):
+def test_reload_keeps_the_scene_and_a_tab_key_leaves_it(context: BrowserContext, trained_app: str):
     page = open_page(context, trained_app + "?lecture=1")
     page.locator(".cr-scenes button").nth(3).click()
     place = page.locator(".cr-scene-place")

@@ -27,10 +27,10 @@ from charrnn.ui.under_the_hood import recorded_profile
 from charrnn.ui.under_the_hood.live_timing import TimingLock, timing
 from charrnn.ui.under_the_hood.self_checks import (
     SharedChecks,
-    dice,
     digest,
     measured,
     of_file,
+    reference_sample,
     self_check_results,
     versions,
 )
@@ -238,7 +238,7 @@ def test_self_checks_cover_every_claim(small: Store, model: str):
     assert float(lines["Reading in pieces = reading at once"]["value"]) < 1e-10
     assert lines["torch"]["value"] == torch.__version__ and lines["gradio"]["value"] == gradio.__version__
     loaded = small.load(model)
-    drawn = dice(loaded)
+    drawn = reference_sample(loaded)
     assert drawn and lines["Server and Python write the same text"]["value"] == drawn["digest"] == digest(drawn["text"])
     assert lines["The checkpoint's file has not changed"]["value"] == loaded.info.sha256[:12]
 
@@ -300,7 +300,7 @@ def test_self_checks_name_a_planted_bug(context: BrowserContext, tmp_path: Path,
         summary.click()
         expect(summary).to_contain_text("✓ every check passes")
         found = checks(page)
-        drawn = dice(store.load("lstm"))
+        drawn = reference_sample(store.load("lstm"))
         assert drawn and found["So does this page's sampler"][:2] == ["✓ passes", drawn["digest"]]
         assert "120 of 120 characters" in found["So does this page's sampler"][2]
         assert found["Our LSTM matches PyTorch's"][0] == "✓ passes"
@@ -345,13 +345,13 @@ def test_only_one_live_timing_runs_at_a_time():
     first = timing(lock, ViewQuery(), lambda: is_current, RECORD, TINY)
     next(first)
     (answer,) = map(json.loads, timing(lock, ViewQuery(), lambda: True, RECORD, TINY))
-    assert answer["words"].startswith("Somebody else is measuring") and "busy" not in answer
+    assert answer["words"].startswith("Another measurement is running") and "busy" not in answer
     is_current = False  # stopped in the middle of a step
     second: Any = timing(lock, ViewQuery(), lambda: True, RECORD, TINY)
     assert json.loads(next(second))["busy"]
     assert list(first) == []
     (answer,) = map(json.loads, timing(lock, ViewQuery(), lambda: True, RECORD, TINY))
-    assert answer["words"].startswith("Somebody else is measuring"), "the end of the first released the second's lock"
+    assert answer["words"].startswith("Another measurement is running"), "the first released the second's lock"
     second.close()
     assert json.loads(next(timing(lock, ViewQuery(), lambda: True, RECORD, TINY)))["busy"]
 
@@ -363,7 +363,7 @@ def test_live_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: s
     start.click()
     expect(part.locator(".cr-plot-words")).to_contain_text("Measuring:")
     of_other.get_by_role("button", name="Measure on this server").click()
-    expect(of_other.locator(".cr-plot-words")).to_contain_text("Somebody else is measuring")
+    expect(of_other.locator(".cr-plot-words")).to_contain_text("Another measurement is running")
     stop.click()
     expect(part.locator(".cr-plot-words")).to_have_text("Stopped.")
     expect(start).to_be_enabled()

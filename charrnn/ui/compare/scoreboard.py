@@ -1,4 +1,4 @@
-"""The scoreboard: checkpoints, published results and an n-gram model, as a figure and a table."""
+"""Compare, scoreboard: checkpoints, published results and an n-gram model."""
 
 import json
 import math
@@ -46,11 +46,10 @@ def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
         sorted_by=TITLES.index("bits"),
     )
     stroke = figures.strokes([info.name for info in store.checkpoints()])
-    losses = {info.name: _metric(info.metrics, "val_stream_nats") for info in infos}
     scores = [
         figures.Score(LoadedModel.title_of(info), info.parameters, bits_per_char(nats), stroke[info.name].color)
         for info in infos
-        if (nats := losses[info.name]) is not None
+        if (nats := _metric(info.metrics, "val_stream_nats")) is not None
     ]
     floor = floor_of(study)
     words = " ".join([figures.describe_scores(scores, floor), *PROTOCOL])
@@ -116,7 +115,11 @@ def published_row(result: Published) -> list[Cell]:
 
 
 def best_ngram(study: Path) -> dict[str, Any]:
-    """Return the record of the study's best n-gram model. Raises OSError, ValueError, KeyError or TypeError."""
+    """
+    Return the record of the study's best n-gram model.
+
+    Raises OSError, ValueError, KeyError or TypeError.
+    """
     rows = json.loads(study.read_text(encoding="utf-8"))["ngram"]["rows"]
     return min(rows, key=lambda row: row["val_stream_nats"])
 

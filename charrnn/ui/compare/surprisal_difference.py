@@ -61,7 +61,7 @@ def saved_groups(pair: Sequence[LoadedModel]) -> list[GroupMean]:
 
 
 def describe_saved(groups: Sequence[GroupMean]) -> str:
-    """Describe the saved difference: which model is better, and the classes at which it gains and loses most."""
+    """Describe the saved difference: the better model, its largest gain and loss."""
     if not groups:
         return ""
     whole, *kinds = groups
@@ -87,7 +87,7 @@ def is_clear(group: GroupMean) -> bool:
 
 
 def size_with_margin(group: GroupMean) -> str:
-    """Format the size of a mean Δ with the margin of its 95 % interval, if there is one."""
+    """Format the size of a mean Δ with the margin of its 95 % interval."""
     return signed_with_margin(group._replace(delta_bits=abs(group.delta_bits))).removeprefix("+")
 
 

@@ -1,4 +1,4 @@
-"""Surprisal differences for a page without a server: default texts and stored surprisals."""
+"""Default texts and stored surprisals, for a page without a server."""
 
 from typing import Any
 

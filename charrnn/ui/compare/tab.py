@@ -1,4 +1,4 @@
-"""The tab Compare."""
+"""The tab Compare: a pair of models, a scoreboard, training curves."""
 
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from charrnn.ui.server.streaming import Part
 
 
 def parts(store: Store, study: Path = STUDY) -> list[Part]:
-    """Return the views of the tab: the pair to compare, and what compares it."""
+    """Return the views of the tab."""
     plot = "components/plot/plot"
     return [
         Part("cr-pair", "compare/pair"),

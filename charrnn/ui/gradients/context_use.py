@@ -14,7 +14,7 @@ from charrnn.ui.server.saved_analysis import saved_analysis
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
-MAX_CHARS, PREDICTIONS, REPLACED = 128, 512, 256  # of a measurement on request, for a few seconds
+MAX_CHARS, PREDICTIONS, REPLACED = 128, 512, 256  # of a measurement on request: a few seconds
 REPLACED_MINIGPT = 96  # it runs a whole window for each
 SEED = 0
 
@@ -49,8 +49,8 @@ def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], 
     return sentences, figure, _table(results)
 
 
-def context_cell(chars: int, longest: int, interval: Interval | None) -> Cell:
-    """Return a cell with a context length and its interval, or with the longest one measured."""
+def _context_cell(chars: int, longest: int, interval: Interval | None) -> Cell:
+    """Return a cell with a context length and its interval."""
     return Cell(describe_length(chars, longest, interval), float(min(chars, longest)))
 
 
@@ -67,8 +67,8 @@ def _table(results: Results) -> Table:
         ]
         return [
             Cell(target.title, model=target.info.name),
-            *(context_cell(chars, longest, interval) for chars, interval in lengths),
-            context_cell(probe.felt_chars, len(probe.k) - 1, probe.felt_interval),
+            *(_context_cell(chars, longest, interval) for chars, interval in lengths),
+            _context_cell(probe.felt_chars, len(probe.k) - 1, probe.felt_interval),
             *(number(float(context.loss_nats[n - 1])) for n in (1, 8, 32) if n <= longest),
             number(float(context.loss_nats[-1])),
             number(context.predictions, "{:,}"),

@@ -43,7 +43,7 @@ def _render(store: Store, results: Results, picked: Target | None, stroke: Mappi
 
 
 def sentence_of(text: str) -> str:
-    """Return the beginning of a text up to the end of a sentence, MAX_LAG characters or more."""
+    """Return MAX_LAG or more characters of a text, up to the end of a sentence."""
     end = re.compile(r"[.!?]").search(text, MAX_LAG)
     return text[: end.start() if end else MAX_LAG + 1]
 

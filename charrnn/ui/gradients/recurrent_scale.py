@@ -96,10 +96,10 @@ def _products(loaded: LoadedModel, g: float, text: str, is_current: IsCurrent) -
 
 
 class ScaleForm(BaseModel):
-    """The form of the view. product: whether to measure the products of Jacobians, which takes longest."""
+    """The form of the view."""
 
     knob: Annotated[float, request_parameters.within(Range(*SCALE_RANGE))] = DEFAULT_SCALE
-    product: bool = True
+    product: bool = True  # measure the products of Jacobians, which takes longest
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class ScaleAnalyses:
         model.spectra = self.store.cache.compute(_spectra, model.loaded, model.g)
 
     def gradient(self, model: ScaledModel) -> None:
-        """Compute the gradient flow; that of the model as trained is the one of the other views."""
+        """Compute the gradient flow; as trained, it is that of the other views."""
         if model.g == 1:
             model.flow, model.source = gradient_of(self.store, model.loaded, self.given)
         else:

@@ -1,4 +1,4 @@
-"""Saliencies for a page without a server: those of every model on the default texts."""
+"""Saliencies of every model on the default texts, for a page without a server."""
 
 from typing import Any
 

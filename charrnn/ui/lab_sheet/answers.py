@@ -1,4 +1,4 @@
-"""Lab sheet, answers: verdict, finding and commands of each section, with links to what shows it."""
+"""Lab sheet, answers: verdict, finding, commands and links of each section."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

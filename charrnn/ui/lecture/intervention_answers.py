@@ -75,10 +75,10 @@ def gating(store: Store, link: ShareLink) -> Answer:
     gated, ungated = (read_bits(decoder, ids) for decoder in decoders)
     guessing = math.log2(len(loaded.vocab))
 
-    def kept(counts: np.ndarray) -> np.ndarray:
+    def saved_share(counts: np.ndarray) -> np.ndarray:
         return (counts @ (guessing - ungated)) / (counts @ (guessing - gated))
 
-    share = float(kept(np.ones((1, len(ids))))[0])
+    share = float(saved_share(np.ones((1, len(ids))))[0])
     number = f"{ungated.mean():.2f} bits"
     texts = sample(link)[0], sample(link, clamps=AS_VANILLA)[0]
     vanilla, added = store.load("rnn"), ""
@@ -91,8 +91,8 @@ def gating(store: Store, link: ShareLink) -> Answer:
         number,
         f"{loaded.title} needs {gated.mean():.2f} bits per character, with z = 0 and r = 1 for every unit "
         f"{ungated.mean():.2f}, and guessing among {len(loaded.vocab)} characters costs {guessing:.2f}. Left of what "
-        f"it saves: {with_resamples(kept, len(ids), lambda part: percent(part, 1))}, over {len(ids):,} characters of "
-        f"{source.origin}; in brackets the 95 % interval.{added}",
+        f"it saves: {with_resamples(saved_share, len(ids), lambda part: percent(part, 1))}, over {len(ids):,} "
+        f"characters of {source.origin}; in brackets the 95 % interval.{added}",
         (("with its gates", texts[0], len(texts[0])), ("z = 0, r = 1", texts[1], common_length(*texts))),
         ways=(
             {"title": "z = 0.5", "clamp": [("z", None, 0.5)]},
@@ -123,8 +123,8 @@ def clamp(store: Store, link: ShareLink) -> Answer:
         if len(lines) > 1:
             words += f" (standard error {lines.std(ddof=1) / math.sqrt(len(lines)):.1f})"
         if clamps:
-            held = Difference(source.text, read_bits(loaded.decoder.clamped(clamps), ids), free).whole()
-            words += f", {signed_with_margin(held)} bits per character"
+            cost = Difference(source.text, read_bits(loaded.decoder.clamped(clamps), ids), free).whole()
+            words += f", {signed_with_margin(cost)} bits per character"
         details.append(words)
     return Answer(
         f"Frozen at its line-start value, lines of {lengths[1]} characters become {lengths[0]} long; at its line-end "
@@ -136,17 +136,17 @@ def clamp(store: Store, link: ShareLink) -> Answer:
         f"{source.origin}. In brackets after R² and after ± 95 % intervals.",
         tuple(shown),
         ways=tuple(
-            {"title": f"Freeze it at {_value(held)}", "clamp": [("c", best.unit, held.value)]} for held in (end, start)
+            {"title": f"Freeze it at {_value(each)}", "clamp": [("c", best.unit, each.value)]} for each in (end, start)
         ),
     )
 
 
-def _value(held: Clamp) -> str:
-    return f"{held.value:g}".replace("-", "−")
+def _value(clamp: Clamp) -> str:
+    return f"{clamp.value:g}".replace("-", "−")
 
 
 def line_lengths(text: str) -> list[int]:
-    """Return the lengths of the lines that are no speaker's name; of the whole text if there is none."""
+    """Return the lengths of lines without speakers' names, else of the whole text."""
     return [len(line) for line in text.split("\n") if line and not line.endswith(":")] or [len(text)]
 
 
@@ -168,11 +168,11 @@ def clipping(store: Store, link: ShareLink, study: Path = STUDY) -> Answer:
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         raise ValueError("no study of clipping found: run python scripts/study.py clipping") from None
     which = {(False, False): "Neither", (True, False): "The unclipped one", (True, True): "Both"}
-    moral = " Clipping is a seat belt: useless until the day you need it." if peak < limit else ""
+    effect = " Clipping changed nothing." if peak < limit else ""
     number = f"{peak:.1f}"
     return Answer(
         f"{which.get((diverged[0], diverged[1]), 'The clipped one')}: the gradient norm peaked at {number}, clipping "
-        f"starts at {limit:g}.{moral}",
+        f"starts at {limit:g}.{effect}",
         number,
         f"Learning rate {rate:g}, {rate / usual:g} times the usual, {steps:,} steps, {len(off)} seeds of each. "
         f"Validation loss in nats: not clipped {ends[0]}, clipped at {limit:g} {ends[1]}. Largest norm of each run: "

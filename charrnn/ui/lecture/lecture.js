@@ -64,8 +64,8 @@ export function mount({ element, send }) {
     applySettings({ clamp: null });
     page.requestedScene = target;
     isWhole = false;
-    const kept = parameters().filter(isOfLecture);
-    history.replaceState(history.state, "", "?" + new URLSearchParams(target ? [...kept, ["scene", target]] : kept));
+    const own = parameters().filter(isOfLecture);
+    history.replaceState(history.state, "", "?" + new URLSearchParams(target ? [...own, ["scene", target]] : own));
     if (target) return send("scene", { scene: target });
     [scene, beat] = [{ at: 0 }, QUESTION];
     return draw();

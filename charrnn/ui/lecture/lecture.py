@@ -29,7 +29,7 @@ def open_link(store: Store, sent: Mapping[str, str]) -> ShareLink:
 
 
 def initial_value(link: ShareLink) -> str:
-    """Return the value of the view when the page opens: a scene, or 0, and the list of scenes."""
+    """Return the first value of the view: a scene, or 0, and the list of scenes."""
     hidden = [HIDEABLE[name] for name in link.query.hide or ()]
     lecture = bool(link.query.lecture)
     return _encode(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden, scenes=list_of_scenes())

@@ -23,6 +23,7 @@ from charrnn.ui.server.share_link import ShareLink
 
 COLD, HOT = 0.3, 1.6
 TICKED = ("rnn", "lstm", "minigpt")
+TITLES = {"rnn": "the vanilla RNN", "lstm": "the LSTM"}  # within a sentence; others keep their own
 MAX_READ_CHARS = 2000  # of the default text: a second or two
 NAMES_FROM = 0.75  # share from which a unit tracks names rather than capitals
 MIN_KIND_CHARS = 20  # for the mean of a kind of character
@@ -34,12 +35,13 @@ Way = Mapping[str, Any]
 @dataclass(frozen=True)
 class Answer:
     """
-    The answer of a scene: a sentence with a number, how it was measured, and what it shows.
+    The answer of a scene.
 
-    sentence: at most 25 words; number: the part of it that is shown large. texts: (title, prompt and text, position of
-    the first difference from the text on the page). bars: (name, value, margin of its 95 % interval, characters).
-    shown: `unit` that colors the text, `position` of the cursor, models to `tick`, recurrent scale (`knob`). ways:
-    buttons of the variation, the first one pressed: a title, and what it sets, as in `shown`, `temperature` or `clamp`.
+    sentence: at most 25 words; number: the part of it that is shown large. details: how it was measured. texts: (title,
+    prompt and text, position of the first difference from the text on the page). bars: (name, value, margin of its 95 %
+    interval, characters). shown: `unit` that colors the text, `position` of the cursor, models to `tick`, recurrent
+    scale (`knob`). ways: buttons of the variation, the first one pressed: a title, and what it sets, as in `shown`,
+    `temperature` or `clamp`.
     """
 
     sentence: str
@@ -86,9 +88,9 @@ def with_resamples(
     block: int = BLOCK_CHARS,
 ) -> str:
     """
-    Format an estimate along a text with its 95 % interval, by bootstrap over blocks of characters.
+    Format an estimate along a text with its 95 % interval.
 
-    estimate: of the counts of the characters (R, T), per resample (R,).
+    By bootstrap over blocks of characters. estimate: of the counts of the characters (R, T), per resample (R,).
     """
     counts = resample_counts(characters, block)
     interval = None if counts is None else percentile_interval(estimate(counts))
@@ -129,7 +131,7 @@ def entropy_bits(steps: list[Step]) -> float:
 
 
 def saved_best_unit(loaded: LoadedModel, view: str, concept: str) -> BestUnit:
-    """Return the unit of a view that was found for a concept on held-out text. Raises ValueError."""
+    """Return the unit of a view that tracks a concept. Raises ValueError."""
     board = saved_boards(loaded).get(view)
     best = next((best for best in board.best if best.concept == concept and best.found), None) if board else None
     if best is None:
@@ -199,7 +201,7 @@ def speaker(store: Store, link: ShareLink) -> Answer:
 
 
 def last_position(inside: Sequence[bool] | np.ndarray) -> int:
-    """Return the position of the last marked character. Raises ValueError if there is none."""
+    """Return the last marked position. Raises ValueError if there is none."""
     marked = np.flatnonzero(np.asarray(inside))
     if not len(marked):
         raise ValueError("this text has no such character: take another seed")
@@ -218,8 +220,9 @@ def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
 def gradient(store: Store, link: ShareLink) -> Answer:
     """Return the 1 % horizons of three architectures, with their half-lives."""
     parts, horizons, details = [], [], []
-    names = [info.name for info in store.checkpoints() if info.name in TICKED] or [link.loaded.info.name]
-    for name in sorted(names, key=lambda name: TICKED.index(name) if name in TICKED else 0):
+    available = {info.name for info in store.checkpoints()}
+    names = [name for name in TICKED if name in available] or [link.loaded.info.name]
+    for name in names:
         loaded = store.load(name)
         flow, source = gradient_of(store, loaded)
         horizon = f"over {MAX_LAG}" if flow.horizon_chars is None else f"{flow.horizon_chars:.0f}"
@@ -236,9 +239,6 @@ def gradient(store: Store, link: ShareLink) -> Answer:
         shown={"tick": names},
         ways=({"title": "Add the GRU", "tick": [*names, "gru"]},),
     )
-
-
-TITLES = {"rnn": "the vanilla RNN", "lstm": "the LSTM"}
 
 
 def transformer(store: Store, link: ShareLink) -> Answer:

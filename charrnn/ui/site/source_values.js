@@ -8,13 +8,13 @@ import { sized } from "../engine/decoder.js";
  *
  * engine: an EngineProvider; its `values` computes the numbers. query: as view_query.js sends it. Rejects an unknown character.
  */
-export async function sourceMessage(engine, template, { number, checkpoint, form: { text } }, signal) {
+export async function sourceMessage(engine, template, { number, checkpoint, form: { text } }) {
   if (!text) return { number, words: template.no_text };
   const { diagram, units, layer, layers, context } = template;
   const blocks = structuredClone(template.blocks);
   const values = blocks.flatMap((block) => block.lines).flatMap((line) => line.values);
   const computed = values.filter((value) => Array.isArray(value.numbers));
-  const { numbers } = await engine.values({ checkpoint, text, parts: computed.map((value) => value.numbers) }, signal);
+  const { numbers } = await engine.values({ checkpoint, text, parts: computed.map((value) => value.numbers) });
   let start = 0;
   for (const value of computed) {
     const end = start + value.numbers[2];

@@ -18,7 +18,7 @@ const OWN_SAMPLES = "a network predicts its own samples better than others do";
 const CONTEXTS = [[1, 8], [9, 16], [17, 32], [33, 64], [65, 128], [129, 256], [257, Infinity]]; // positions, from 1
 
 /** Return the surprisal of each character in bits; the model knows all of them. */
-export async function surprisals(provider, checkpoint, text, { clamps = [], signal } = {}) {
+export async function surprisals(provider, checkpoint, text, { clamps = [] } = {}) {
   const characters = Array.from(text);
   const call = { ...NO_INTERVENTIONS, checkpoint, clamps, text, prompt: 0, count: 0, seed: 0, edits: [], view: "" };
   const bits = [];
@@ -26,7 +26,7 @@ export async function surprisals(provider, checkpoint, text, { clamps = [], sign
   let logits = null; // for the next character
   while (bits.length < characters.length) {
     const start = bits.length;
-    const piece = await provider.read({ ...call, start }, signal);
+    const piece = await provider.read({ ...call, start });
     if (start === 0) {
       ids = new Map(Array.from(piece.model.characters, (character, id) => [character, id]));
       logits = piece.startLogits;
@@ -50,7 +50,7 @@ function surprisalBits(logits, id) {
  * query: as view_query.js sends it. models: as in page.models. source: the default text, { text, origin, writers }. records: the
  * stored surprisals of models on the held-out text, by name, empty: the figure to fill: see charrnn/ui/compare/surprisal_template.py.
  */
-export async function* differenceAnswer(provider, query, { models, source, records, empty, signal }) {
+export async function* differenceAnswer(provider, query, { models, source, records, empty }) {
   const { number, form } = query;
   const pair = [form.A, form.B].map(({ checkpoint }) => ({ checkpoint, model: models.find(({ name }) => name === checkpoint.name) }));
   const { text, origin, writers, notice } = comparedText(pair, form, source);
@@ -59,7 +59,7 @@ export async function* differenceAnswer(provider, query, { models, source, recor
   yield { number, words: sentences(savedWords, `Reading ${grouped(countCharacters(text))} characters …`), busy: true, figure: null };
 
   const bits = [];
-  for (const { checkpoint } of pair) bits.push(await surprisals(provider, checkpoint, text, { signal }));
+  for (const { checkpoint } of pair) bits.push(await surprisals(provider, checkpoint, text));
   const { whole, byKind, byContext, kindOf } = groupsOf(text, ...bits);
   const isWriter = ({ model, checkpoint }) => writers.some(({ sha256, step }) => sha256 === model.sha256 && step === checkpoint.step);
   const authors = ["A", "B"].filter((_, i) => isWriter(pair[i]));
@@ -87,8 +87,8 @@ function comparedText(pair, form, source) {
   const characters = Array.from(known.text);
   const isCut = given && characters.length > MAX_COMPARED_CHARS;
   const cut = isCut ? `It has ${grouped(characters.length)} characters: only the first ${grouped(MAX_COMPARED_CHARS)} are compared.` : "";
-  const kin = writers.length ? "This sample was written by a network, which favours similar networks. Paste real text for a fair test." : "";
-  return { text: characters.slice(0, MAX_COMPARED_CHARS).join(""), origin, writers, notice: sentences(cut, known.notice, kin) };
+  const byNetwork = writers.length ? "This sample was written by a network, which favours similar networks. Paste real text for a fair test." : "";
+  return { text: characters.slice(0, MAX_COMPARED_CHARS).join(""), origin, writers, notice: sentences(cut, known.notice, byNetwork) };
 }
 
 /**
@@ -96,10 +96,10 @@ function comparedText(pair, form, source) {
  *
  * notice: what to say about the text besides its origin.
  */
-export async function clampCost(provider, checkpoint, clamps, { text, origin, notice = "", signal }) {
-  const free = await surprisals(provider, checkpoint, text, { signal });
-  const held = await surprisals(provider, checkpoint, text, { clamps, signal });
-  const { whole, byKind } = groupsOf(text, held, free);
+export async function clampCost(provider, checkpoint, clamps, { text, origin, notice = "" }) {
+  const free = await surprisals(provider, checkpoint, text);
+  const clamped = await surprisals(provider, checkpoint, text, { clamps });
+  const { whole, byKind } = groupsOf(text, clamped, free);
   const rows = [whole, ...byKind.sort((one, other) => other.delta - one.delta)].map((group) => ({ ...group, a: group.b, b: group.a }));
   return { cost: sentences(describeCost(whole, origin), notice), table: differenceTable("What it costs, by kind of character", ["as it is", "frozen"], rows) };
 }

@@ -1,4 +1,4 @@
-"""The diagram over the source trace: what one step does, in columns of boxes that name the lines of the code."""
+"""The diagram of a step: columns of boxes, each for some lines of the code."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Box:
-    """One part of a step.
+    """
+    One part of a step.
 
-    inside: expressions of the cell's own lines, a single one gives the number of the chosen unit; around: of the lines
-    before and after it.
+    inside: expressions in the cell's own lines; if there is one, the box shows its number of the chosen unit. around:
+    expressions in the lines before and after the cell.
     """
 
     label: str
@@ -60,5 +61,5 @@ DIAGRAMS = {
 
 
 def diagram_of(cell: str) -> list[list[dict[str, Any]]]:
-    """Return the columns of boxes of a cell as JSON; none for a cell of one's own."""
+    """Return the columns of boxes of a cell as JSON; none for a custom cell."""
     return [[asdict(box) for box in column] for column in DIAGRAMS.get(cell, ())]

@@ -15,7 +15,7 @@ NETWORKS = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
 RECIPE = Recipe(batch=64, seq_len=64, hidden_dim=256)  # half the window of the record, to take a few seconds
 ROUNDS, SECONDS = 4, 12.0
 TIMEOUT_S = 20.0  # without a renewal, after which an owner loses the lock
-BUSY = "Somebody else is measuring on this server: try again in a few seconds."
+BUSY = "Another measurement is running on this server: try again in a few seconds."
 
 
 class TimingLock:

@@ -8,7 +8,7 @@ import { page } from "../components/page_state.js";
 import { provider } from "../session/page_session.js";
 
 const MAX_LOGIT_DIFFERENCE = 1e-5; // Python sends float32
-const STATES = { true: ["cr-holds", "✓", "passes"], false: ["cr-fails", "✗", "FAILS"], null: ["cr-told", "·", "for the record"] };
+const STATES = { true: ["cr-holds", "✓", "passes"], false: ["cr-fails", "✗", "FAILS"], null: ["cr-recorded", "·", "for the record"] };
 
 /** Return the beginning of a SHA-256, as Python sends it; "" if the browser offers none, on an insecure page. */
 async function digest(text) {
@@ -18,40 +18,40 @@ async function digest(text) {
 }
 
 /** Check that the sampler of the page draws Python's text from Python's logits. */
-async function checkPageSampler(dice) {
+async function checkPageSampler(sample) {
   const claim = "So does this page's sampler";
-  if (!dice) return { claim, value: "nothing to draw from", limit: "the same hash", holds: false, how: "" };
-  const logits = decodeArray(dice.logits, Float32Array);
-  const characters = Array.from(dice.characters);
+  if (!sample) return { claim, value: "nothing to draw from", limit: "the same hash", holds: false, how: "" };
+  const logits = decodeArray(sample.logits, Float32Array);
+  const characters = Array.from(sample.characters);
   const size = characters.length;
-  const written = dice.draws.map((u, i) => {
-    const probabilities = distribution(logits.subarray(i * size, (i + 1) * size), dice.settings);
+  const written = sample.draws.map((u, i) => {
+    const probabilities = distribution(logits.subarray(i * size, (i + 1) * size), sample.settings);
     return characters[probabilities.order[draw(probabilities, u)]];
   });
-  const isSame = dice.text === written.join("");
+  const isSame = sample.text === written.join("");
   const hash = await digest(written.join(""));
-  const alike = Array.from(dice.text).filter((character, i) => character === written[i]).length;
-  const how = "seed " + dice.seed + ": " + alike + " of " + written.length + " characters drawn alike in this browser from Python's logits";
+  const alike = Array.from(sample.text).filter((character, i) => character === written[i]).length;
+  const how = "seed " + sample.seed + ": " + alike + " of " + written.length + " characters drawn alike in this browser from Python's logits";
   const value = hash || (isSame ? "the same text" : "another text");
-  return { claim, value, limit: "the same hash, " + dice.digest, holds: isSame && (!hash || hash === dice.digest), how };
+  return { claim, value, limit: "the same hash, " + sample.digest, holds: isSame && (!hash || hash === sample.digest), how };
 }
 
 /** Check that the network in the page gives Python's text and logits. */
-async function checkPageEngine(dice) {
+async function checkPageEngine(sample) {
   const claim = "So does the network in this page";
   const limit = "the same text, logits within " + MAX_LOGIT_DIFFERENCE;
-  const engine = dice && (await provider.engineFor(page.checkpoint));
+  const engine = sample && (await provider.engineFor(page.checkpoint));
   if (!engine) return { claim, value: "not in this page", limit, holds: null, how: "the server runs this network" };
-  const given = Array.from(dice.prompt).length;
-  const request = { ...dice.settings, checkpoint: page.checkpoint, text: dice.prompt, prompt: given, start: 0, count: dice.draws.length };
-  const piece = await engine.continue({ ...request, seed: dice.seed, edits: [], clamps: [], recurrent_scale: 1, view: "" });
-  const logits = decodeArray(dice.logits, Float32Array);
+  const given = Array.from(sample.prompt).length;
+  const request = { ...sample.settings, checkpoint: page.checkpoint, text: sample.prompt, prompt: given, start: 0, count: sample.draws.length };
+  const piece = await engine.continue({ ...request, seed: sample.seed, edits: [], clamps: [], recurrent_scale: 1, view: "" });
+  const logits = decodeArray(sample.logits, Float32Array);
   const size = piece.logits.length / Array.from(piece.text).length;
   const own = piece.logits.subarray((given - 1) * size);
   const difference = logits.reduce((largest, value, k) => Math.max(largest, Math.abs(value - own[k])), 0);
   const written = Array.from(piece.text).slice(given).join("");
-  const holds = written === dice.text && difference <= MAX_LOGIT_DIFFERENCE;
-  const how = "seed " + dice.seed + ": " + dice.draws.length + " characters, " + (written === dice.text ? "all alike" : "another text");
+  const holds = written === sample.text && difference <= MAX_LOGIT_DIFFERENCE;
+  const how = "seed " + sample.seed + ": " + sample.draws.length + " characters, " + (written === sample.text ? "all alike" : "another text");
   return { claim, value: difference.toExponential(1), limit, holds, how };
 }
 
@@ -89,7 +89,7 @@ export function mount({ element, send }) {
     if (!answer.lines) return list.replaceChildren();
     view.say("Measuring …"); // until the page's own sampler is checked too
     const number = (shown += 1);
-    const own = [await checkPageSampler(answer.dice), await checkPageEngine(answer.dice)];
+    const own = [await checkPageSampler(answer.sample), await checkPageEngine(answer.sample)];
     if (number !== shown) return; // a newer answer has come
     const after = answer.lines.findIndex((line) => line.claim.startsWith("Server and Python")) + 1;
     const lines = answer.lines.toSpliced(after, 0, ...own);

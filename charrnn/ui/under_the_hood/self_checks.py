@@ -68,7 +68,7 @@ def self_check_results(store: Store, measurements: SharedChecks, query: ViewQuer
     words = f"{len(failing)} of these fail: {'; '.join(failing)}." if failing else "All of these hold."
     words = " ".join([words, *loaded.checkpoint.model.notices()])
     words = f"{words} Measured for {loaded.title}, step {loaded.checkpoint.step}."
-    yield message(query.number, words, lines=lines, failing=len(failing), dice=dice(loaded))
+    yield message(query.number, words, lines=lines, failing=len(failing), sample=reference_sample(loaded))
 
 
 def measured(loaded: LoadedModel) -> list[dict[str, Any]]:
@@ -105,7 +105,7 @@ def digest(text: str) -> str:
 
 
 def of_sampling(loaded: LoadedModel) -> list[dict[str, Any]]:
-    """Check that `generate`, which runs the recorded step, and `sample` return the same text."""
+    """Check that `generate`, which runs the recorded step, matches `sample`."""
     claim, limit = "Server and Python write the same text", "the same hash"
     prompt = loaded.vocab.encode(loaded.vocab.default_prompt(PROMPT))
     how = f"seed {SEED}, {SAMPLE_CHARS} characters: generate(…), which runs the recorded step, and sample(…)"
@@ -118,8 +118,8 @@ def of_sampling(loaded: LoadedModel) -> list[dict[str, Any]]:
     return [line(claim, value, limit, recorded == direct, how)]
 
 
-def dice(loaded: LoadedModel) -> dict[str, Any] | None:
-    """Return the inputs and the text of the page's sampler; None if sampling fails."""
+def reference_sample(loaded: LoadedModel) -> dict[str, Any] | None:
+    """Return a sample and its inputs, for the page to repeat; None if sampling fails."""
     prompt = loaded.vocab.default_prompt(PROMPT)
     try:
         steps = loaded.sample(prompt, SAMPLE_CHARS, SAMPLE_SETTINGS, SEED)

@@ -20,7 +20,7 @@ function scaleEnd(low, high) {
   return [1, 2, 5, 10].find((step) => magnitude <= step * power) * power;
 }
 
-/** The least, the mean and the greatest number. */
+/** Return the minimum, mean and maximum. */
 function summarize(numbers) {
   let [low, high, sum] = [Infinity, -Infinity, 0];
   for (const x of numbers) {
@@ -114,7 +114,7 @@ export function createSourceBlocks(box, choose) {
   let lines = []; // { cell, node, rows } of each line
   let palette = null;
 
-  /** The lines of a part: the last one of the cell for each expression, and all around it that compute one. */
+  /** Return the lines of a part: for each expression the last one of the cell, and all around the cell that compute one. */
   function linesOf({ inside, around }) {
     const has = (line, source) => line.rows.some((row) => row.value.source === source);
     const own = inside.map((source) => lines.findLast((line) => line.cell && has(line, source)));

@@ -1,8 +1,9 @@
 """
-Source traces for a page without a server: the lines of a network, with the graph node of each value.
+Source traces for a page without a server.
 
-The node of a value is found by its numbers: the network is traced, and its recorded step is run, at the same characters
-of random texts. The numbers must agree at all of them.
+Each value of a line is a node of the recorded graph. The node of a value is found by its numbers: the
+network is traced, and its recorded step is run, at the same characters of random texts. The numbers must agree at all
+of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -96,10 +97,10 @@ def _places(block: Block, line: Line) -> set[str]:
 
 def _find(arrays: Sequence[np.ndarray], candidates: Iterable[Candidate], places: set[str]) -> list[int] | None:
     """
-    Return [node, index of the first number, count] of a value, given its numbers in each run; None if there is none.
+    Find a value among the nodes -> [node, index of the first number, count] or None.
 
-    Nodes of the same line come first, then those without other numbers. Of a node with more numbers a part is taken
-    only for a value that varies: equal constants prove nothing.
+    arrays: its numbers in each run. Nodes of the same line come first, then those without other numbers. Of a
+    node with more numbers a part is taken only for a value that varies: equal constants prove nothing.
     """
     if len({array.size for array in arrays}) > 1:
         return None

@@ -62,7 +62,7 @@ def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterato
 
 
 def description(loaded: LoadedModel, step: str, how: str) -> str:
-    """Return the words above the lines: the model, how its values were computed, and its slow paths."""
+    """Describe the model, how the values were computed, and its slow paths."""
     words = f"{loaded.title}, step {step}: {how}."
     return " ".join([words, *loaded.checkpoint.model.notices()])
 
