@@ -28,7 +28,7 @@ def curves(*rates: float) -> list[ContextUseCurve]:
 
 
 @pytest.mark.parametrize("width", [358, 900])
-def test_memory_figure_matches_curves(width):
+def test_context_use_figure_matches_curves(width):
     drawn = curves(0.5, 0.8, 0.93, 0.97)
     figure: Any = context_use_figure(drawn, width, drawn[1])
     for curve in drawn:
@@ -49,7 +49,7 @@ def test_memory_figure_matches_curves(width):
     assert low == pytest.approx(math.log10(LOW_CONTEXT)) and high > math.log10(1.5 * 2 * 0.97)
 
 
-def test_memory_figure_marks_effective_context():
+def test_context_use_figure_marks_effective_context():
     drawn = curves(0.5, 0.97)
     figure: Any = context_use_figure(drawn)
     chars = [next(n for n in range(1, 257) if 2 * (rate**n - rate**256) <= 0.01) for rate in (0.5, 0.97)]
@@ -64,6 +64,6 @@ def test_memory_figure_marks_effective_context():
     assert "Measured on 4,096 predictions and 1,024 changed letters in a text; less than" in description
 
 
-def test_memory_figure_without_models_is_empty():
+def test_context_use_figure_without_models_is_empty():
     figure: Any = context_use_figure([])
     assert len(figure.data) == 0 and context_use_sentences([], []) == []

@@ -101,7 +101,7 @@ def test_half_life_and_horizon_are_points_on_curves():
     assert points == {(*p, c.stroke.color) for c, two in zip(curves, expected, strict=True) for p in two}
 
 
-def test_letters_stand_at_their_distances():
+def test_letters_are_drawn_at_their_lags():
     flow = decay(0.7)
     figure: Any = gradient_flow_figure([Curve("net", flow, LINE)], letters="x" * 200 + "to be,\n<or")
     (letters,) = [trace for trace in figure.data if trace.mode == "text"]

@@ -15,7 +15,7 @@ from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.context_use import MemoryUsed, context_use, corruption, memory_from_record, memory_record
 from charrnn.corpus import title_of
-from charrnn.ui.gradients import context_use as memory_part
+from charrnn.ui.gradients import context_use as context_use_view
 from charrnn.ui.gradients.context_use import MAX_CHARS, PREDICTIONS, REPLACED, context_use_curves
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.request_parameters import Choice
@@ -75,7 +75,7 @@ def test_stored_context_use_is_shown_for_the_last_step(trained: Path, tmp_path: 
     info = describe(tmp_path / "rnn")
     used = expected(tmp_path / "rnn", TEXT[-2000:])
     write_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_record(used)})
-    monkeypatch.setattr(memory_part, "measure", lambda loaded, text: pytest.fail("measured although it is stored"))
+    monkeypatch.setattr(context_use_view, "measure", lambda loaded, text: pytest.fail("measured although it is stored"))
     (answer,) = answers(Store(tmp_path), ViewQuery())
     stored = memory_from_record(AnalysisRecord.from_json(json.loads(memory_record(used).as_json())))
     above, below = lines_of(answer, "Vanilla RNN")

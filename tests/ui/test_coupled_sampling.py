@@ -88,10 +88,10 @@ def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, 
         label = bars.nth(i).get_attribute("aria-label") or ""
         assert f"{quoted(own.text[at])} from {low:.4f} to {high:.4f}; u = {u:.4f}" in label
         box, landed = bars.nth(i).bounding_box(), bars.nth(i).locator(".cr-landed").bounding_box()
-        die = part.locator(".cr-u-place").bounding_box()
-        assert box and landed and die and landed["x"] <= die["x"] + 1 <= landed["x"] + landed["width"]
-        assert die["x"] + 1 == approx(box["x"] + u * box["width"], abs=1.5)
-        assert die["y"] <= box["y"] and die["y"] + die["height"] >= box["y"] + box["height"]  # one line through both
+        needle = part.locator(".cr-u-place").bounding_box()
+        assert box and landed and needle and landed["x"] <= needle["x"] + 1 <= landed["x"] + landed["width"]
+        assert needle["x"] + 1 == approx(box["x"] + u * box["width"], abs=1.5)
+        assert needle["y"] <= box["y"] and needle["y"] + needle["height"] >= box["y"] + box["height"]
 
     part.locator("summary").click()
     part.get_by_label("prompt").fill("R→O\n")

@@ -56,10 +56,10 @@ def test_saliency_matches_connectivity_nearest_cursor_first(folder: Path):
     assert heat[131].count(None) == 129 - 16, "this MiniGPT has a context of 16 characters"
 
 
-def test_pieces_cover_each_character_once():
+def test_chunks_cover_each_character_once():
     found = chunks(100, 30)
     assert sorted(sum(found, ())) == list(range(1, 100)) and max(map(len, found)) == CHUNK
-    assert [piece[0] for piece in found] == [1, 41, 81]
+    assert [chunk[0] for chunk in found] == [1, 41, 81]
     assert set(found) == set(chunks(100, 90)) and chunks(100, 90)[0][0] == 81
 
 
