@@ -92,10 +92,8 @@ def _contents(name: str, parts: Sequence[Part]) -> list[str]:
 
 
 def _part(part: Part) -> str:
-    heading = f'<div class="cr-heading">{read(f"{part.heading}.html")}</div>' if part.heading else ""
-    id = f' id="{part.elem_id}"' if part.elem_id else ""
     shown = _view(part.name, part.id, read(f"{part.template or part.name}.html"))
-    return f'<div class="column cr-part"{id}>{heading}\n{shown}</div>'
+    return f'<div class="column cr-part" id="{part.elem_id}">\n{shown}</div>'
 
 
 def _view(module: str, id: str, html: str, classes: str = "cr-view") -> str:

@@ -1,7 +1,6 @@
 """The tab Compare: a pair of models, a scoreboard, training curves."""
 
 from functools import partial
-from pathlib import Path
 
 from charrnn.paths import STUDY
 from charrnn.ui.compare.samples import samples
@@ -12,7 +11,7 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.streaming import Part
 
 
-def parts(store: Store, study: Path = STUDY) -> list[Part]:
+def parts(store: Store) -> list[Part]:
     """Return the views of the tab."""
     plot = "components/plot/plot"
     return [
@@ -20,7 +19,7 @@ def parts(store: Store, study: Path = STUDY) -> list[Part]:
         Part(
             "cr-results",
             plot,
-            lambda query, _: scoreboard(store, query, study),
+            lambda query, _: scoreboard(store, query, STUDY),
             "compare/scoreboard",
             label="scoreboard",
         ),

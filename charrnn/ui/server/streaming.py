@@ -28,27 +28,24 @@ class Part:
     A view of a tab and its analysis.
 
     name: of the view's module and, without `template`, of its HTML. stream: None for a view that the page computes
-    itself. heading: HTML above the view. label: text of its link at the top of the tab, see components/tab_contents.py.
+    itself. label: text of its link at the top of the tab, see components/tab_contents.py.
     """
 
-    elem_id: str | None
+    elem_id: str
     name: str
     stream: Stream | None = None
     template: str = ""
-    heading: str = ""
     label: str = ""
 
     @property
     def id(self) -> str:
         """Return a name that no other part has."""
-        return self.heading or self.template or self.name
+        return self.template or self.name
 
 
 def add_part(part: Part) -> None:
-    """Add a view, below its heading, and register its analysis."""
+    """Add a view and register its analysis."""
     with gr.Column(elem_classes="cr-part", elem_id=part.elem_id):
-        if part.heading:
-            gr.HTML(read(f"{part.heading}.html"), apply_default_css=False)
         shown = view(part.name, "cr-view", read(f"{part.template or part.name}.html"))
         if part.stream:
             register_stream(shown, part.stream)

@@ -1,7 +1,5 @@
 """The tab Under the hood: source trace, self-checks, times of a training step."""
 
-from pathlib import Path
-
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.streaming import Part
@@ -11,7 +9,7 @@ from charrnn.ui.under_the_hood.self_checks import SharedChecks, self_check_resul
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 
 
-def parts(store: Store, record: Path = RECORD) -> list[Part]:
+def parts(store: Store) -> list[Part]:
     """Return the views of the tab."""
     prefixes, measurements, lock = PrefixCache(), SharedChecks(), TimingLock()
     folder, plot = "under_the_hood", "components/plot/plot"
@@ -25,20 +23,20 @@ def parts(store: Store, record: Path = RECORD) -> list[Part]:
         Part(
             "cr-profile",
             plot,
-            lambda query, _: profile(query, record),
+            lambda query, _: profile(query, RECORD),
             f"{folder}/recorded_profile",
             label="Where the time goes",
         ),
         Part(
             "cr-time-it",
             f"{folder}/live_timing",
-            lambda query, is_current: timing(lock, query, is_current, find_record(record)),
+            lambda query, is_current: timing(lock, query, is_current, find_record(RECORD)),
             label="Measure it here",
         ),
         Part(
             "cr-window",
             plot,
-            lambda query, _: against_length(query, record),
+            lambda query, _: against_length(query, RECORD),
             f"{folder}/recorded_window_length",
             label="What a longer window costs",
         ),

@@ -74,6 +74,6 @@ class Table:
         }
 
 
-def number(value: float | None, form: str = "{:.3f}", missing: str = "–") -> Cell:
-    """Return a cell with a formatted number."""
-    return Cell(missing) if value is None else Cell(form.format(value), value)
+def number(value: float | None, form: str = "{:.3f}") -> Cell:
+    """Return a cell with a formatted number; a dash for None."""
+    return Cell("–") if value is None else Cell(form.format(value), value)
