@@ -92,7 +92,8 @@ def test_switched_models_read_the_same_text(page: Page, store: Store):
     assert [option.split(" · ")[0] for option in options] == [
         LoadedModel.title_of(info) for info in store.checkpoints()
     ]
-    assert all(re.search(r" · [\d,]+ weights · 2\.16 bits per character$", option) for option in options)
+    facts = r" · (\d[\d,]+|[\d.]+ million) weights · 2\.16 bits per character$"
+    assert all(re.search(facts, option) for option in options)
     heights = set()
     for name, view in (("rnn", "h"), ("lstm", "h"), ("gru", "h"), ("minigpt", "layer 6"), ("lstm-layernorm", "h")):
         choose(page, name)

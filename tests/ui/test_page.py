@@ -36,7 +36,7 @@ def test_dark_theme_follows_the_system(context: BrowserContext, app: str):
 
 def test_phone_layout_and_settings_drawer(context: BrowserContext, app: str):
     page = open_page(context, app, PHONE, motion="reduce")
-    tops = [page.locator(part).bounding_box() for part in (".cr-text-panel", ".cr-map", ".cr-distribution")]
+    tops = [page.locator(part).bounding_box() for part in (".cr-text-panel", ".cr-distribution", ".cr-map")]
     assert [box and box["y"] for box in tops] == sorted(box["y"] for box in tops if box)
     moving = "e => getComputedStyle(e).transitionDuration !== '0s' || getComputedStyle(e).animationName !== 'none'"
     assert page.evaluate(f"[...document.querySelectorAll('.gradio-container *')].filter({moving}).length") == 0
