@@ -42,7 +42,7 @@ def test_text_resumes_when_the_server_is_back(context: BrowserContext, checkpoin
     server = start(port)
     refuse_networks(context)
     try:
-        page = open_page(context, f"http://127.0.0.1:{port}/")
+        page = open_page(context, f"http://127.0.0.1:{port}/?model=rnn")
         set_speed(page, 30)
         start_writing(page, at_least=30, prompt="JULIET:\n", seed=12, characters=300)
         server.kill()

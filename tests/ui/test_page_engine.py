@@ -30,7 +30,7 @@ def open_with_engine(context: BrowserContext, address: str) -> Page:
 
 @pytest.mark.smoke
 def test_page_writes_what_python_writes_without_a_request(context: BrowserContext, app: str, checkpoint: Checkpoint):
-    page = open_with_engine(context, app)
+    page = open_with_engine(context, app + "?model=rnn")
     set_speed(page, 0)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
@@ -46,7 +46,7 @@ def test_text_goes_on_without_the_server_and_analyses_return_with_it(context: Br
     port = free_port()
     server = start(port)
     try:
-        page = open_with_engine(context, f"http://127.0.0.1:{port}/")
+        page = open_with_engine(context, f"http://127.0.0.1:{port}/?model=rnn")
         page.get_by_role("tab", name="Gradients").click()
         caption = page.locator("#cr-flow .cr-plot-words")
         expect(caption).to_contain_text("of the learning signal is gone")
