@@ -190,7 +190,7 @@ def test_profile_views_show_record_and_machine(tmp_path: Path):
     path.write_text(json.dumps(PROFILE))
     (answer,) = decoded(recorded_profile.profile(ViewQuery(), path))
     assert "Measured on a processor, 1 thread, torch 2" in answer["words"] and answer["figure"]["data"]
-    assert [cell.get("value") for cell in answer["table"]["rows"][0]["cells"][1:4]] == [100.0, 5.0, 40.0]
+    assert [cell.get("value") for cell in answer["table"]["rows"][0]["cells"][1:5]] == [100.0, 0.9, 5.0, 40.0]
     (answer,) = decoded(recorded_profile.against_length(ViewQuery(), path))
     assert [cell.get("value") for cell in answer["table"]["rows"][1]["cells"][1:]] == [900.0, 950.0, 1000.0]
 
@@ -283,7 +283,7 @@ def test_page_samples_match_generate(page: Page, trained: Path):
     page.locator('#cr-pair [data-side="A"]').get_by_label("network").select_option("gru")
     part = page.locator("#cr-learning")
     expect(part.locator("h2")).to_have_text("Watch A learn: GRU")
-    slider, text = part.get_by_label("training step"), part.locator(".cr-learn-text")
+    slider, text = part.get_by_role("slider", name="training step"), part.locator(".cr-learn-text")
     expect(slider).to_have_attribute("max", "2")
     for index, step in enumerate((0, 10, 12)):
         slider.fill(str(index))

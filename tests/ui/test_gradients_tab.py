@@ -155,9 +155,9 @@ def test_minigpt_curve_ends_at_its_context(store: Store):
 
 def test_dropped_characters_are_reported_once(store: Store):
     last = answers(store, ViewQuery(names=("rnn", "gru"), form={"text": "→" + CUSTOM_TEXT}))[-1]
-    assert last["figure"] and last["words"].count("Left out 1 character") == 1
+    assert last["figure"] and last["words"].count("Skipped 1 character the network does not know: “→”") == 1
     refused = answers(store, ViewQuery(names=("rnn",), form={"text": "→" * 200}))[-1]
-    assert "at least 130" in refused["words"] and "Left out 200 characters" in refused["words"]
+    assert "at least 130" in refused["words"] and "Skipped 200 characters the network does not know" in refused["words"]
 
 
 def test_long_text_is_refused(store: Store):
