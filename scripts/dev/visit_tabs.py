@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 PATIENCE = 90_000  # ms: the first visit measures
 
 AT_REST = """() => {
-    const seen = (element) => element.offsetParent !== null;
+    const seen = (element) => element.checkVisibility(); // false within a closed <details>
     const words = [...document.querySelectorAll(".cr-plot-words, .cr-answer")].filter(seen);
     const waiting = words.find((each) => each.textContent.includes("…")) || document.querySelector(".cr-busy");
     const plots = [...document.querySelectorAll(".cr-plot")].filter(seen);
