@@ -137,7 +137,7 @@ def test_scene_speaker_matches_pairs_of_characters(store):
     answer = BY_ID["speaker"].measured_answer(store)
     written, _ = generated(BY_ID["speaker"], 0.8)
     unit, direction, _ = check_unit(answer, "lstm", "speaker name", name_positions(written))
-    text = default_text(store.load("lstm")).text[:2000]
+    text = default_text(store.load("lstm"), None).text[:2000]
     h = direction * read("lstm", text)[0][:, unit]
     names = name_positions(text)
     capitals = np.array([c.isupper() for c in text]) & ~names

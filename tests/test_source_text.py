@@ -10,7 +10,6 @@ import pytest
 from charrnn.sampling import SamplingSettings
 from charrnn.surprisal import GroupMean
 from charrnn.ui.compare.surprisal_difference import describe_difference
-from charrnn.ui.server import analyses
 from charrnn.ui.server.analyses import default_text
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
@@ -57,26 +56,25 @@ def test_invalid_origin_is_refused(origin: Any):
 def test_default_text_without_corpus_is_the_scene(store: Store, tmp_path: Path, no_corpus: None):
     scene = (ROOT / "charrnn/ui/server/default_text.txt").read_text(encoding="utf-8")
     for name in ("rnn", "minigpt"):
-        assert default_text(store.load(name)) == SourceText(scene, "a scene written for this project")
+        assert default_text(store.load(name), None) == SourceText(scene, "a scene written for this project")
     save_small(tmp_path / "few", SMALL["rnn"], Vocab.from_text(scene.replace("w", "").replace("\n", "")))
-    few = default_text(Store(tmp_path).load("few"))
+    few = default_text(Store(tmp_path).load("few"), None)
     assert few.text == scene.replace("w", "").replace("\n", "") and not few.writers
 
 
 def test_default_text_with_corpus_is_its_validation_part(trained: Path, monkeypatch: pytest.MonkeyPatch):
     corpus = TEXT * 60
     digest = hashlib.sha256(corpus.encode()).hexdigest()
-    monkeypatch.setattr(analyses, "cached_tiny_shakespeare", lambda: corpus)
     loaded = Store(trained).load("rnn")
-    source = default_text(loaded)
+    source = default_text(loaded, corpus)
     cut = int(0.9 * len(corpus))
     assert source.text == corpus[cut : cut + 16_384] and not source.writers
     beginning = "(its first 16,384 characters)"
     assert str(source) == f"the last tenth of the text with sha256 {digest[:12]} {beginning}"
     monkeypatch.setattr("charrnn.corpus.TINY_SHAKESPEARE_SHA256", digest)
-    assert str(default_text(loaded)) == f"the last tenth of Tiny Shakespeare {beginning}"
+    assert str(default_text(loaded, corpus)) == f"the last tenth of Tiny Shakespeare {beginning}"
     trained_on_it = LoadedModel(replace(loaded.checkpoint, info=replace(loaded.info, data_sha256=digest)))
-    assert str(default_text(trained_on_it)) == f"the validation part of Tiny Shakespeare {beginning}"
+    assert str(default_text(trained_on_it, corpus)) == f"the validation part of Tiny Shakespeare {beginning}"
 
 
 def test_default_text_of_other_alphabet_is_its_own(tmp_path: Path, no_corpus: None):
@@ -84,7 +82,7 @@ def test_default_text_of_other_alphabet_is_its_own(tmp_path: Path, no_corpus: No
     save_small(tmp_path / "stored", SMALL["rnn"], greek, passage="αβγ " * 40)
     save_small(tmp_path / "new", SMALL["rnn"], greek)
     store = Store(tmp_path)
-    stored, new = (default_text(store.load(name)) for name in ("stored", "new"))
+    stored, new = (default_text(store.load(name), None) for name in ("stored", "new"))
     assert stored.text == "αβγ " * 40 and stored.origin == "a passage written by stored, step 40"
     assert len(new.text) == 800 and new.origin == "a passage written by new, step 40, temperature 1"
     assert new.is_by(store.load("new"))
@@ -95,7 +93,7 @@ def test_own_text_is_no_evidence_for_network(store: Store):
     whole = GroupMean("all characters", 9, 1.0, 2.0, -1.0, 0.1)
     by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, rnn.checkpoint.step, WARM),))
     description = describe_difference(whole, by_a, pair)
-    assert "A wrote this text" in description and "nothing of texts that people wrote" in description
+    assert "A wrote this text" in description and "its own samples better than others do" in description
     assert "wrote this" not in describe_difference(whole, SourceText("x"), pair)
     by_other_step = SourceText("x", "o", (Writer("GRU", gru.info.sha256, 7, WARM),))
     assert "wrote this" not in describe_difference(whole, by_other_step, pair)
