@@ -18,6 +18,7 @@ from charrnn.checkpoint import Checkpoint, load
 from charrnn.sampling import SamplingSettings
 from charrnn.site import Site, single_file
 from charrnn.ui.lecture.scenes import SCENES
+from charrnn.ui.tabs import COMPARE, GRADIENTS, HOOD, LAB_SHEET, NEURONS, WRITE
 from tests.ui import any_browser as actions
 from tests.ui.any_browser import BRANCH, CHARACTERS, PROMPT, SEED, Run, Visit, until
 from tests.ui.conftest import PATIENCE_MS, PHONE, WIDE, overflow
@@ -28,6 +29,7 @@ from tests.ui.test_all_tabs import ALL_BUT_CONTRAST, HIDE_LONG_TEXT, ONLY_CONTRA
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 BELOW = "some/path"  # where the folder is on its server
+ANALYSES = (GRADIENTS, NEURONS, COMPARE, HOOD)
 NEEDS_PYTHON = "This needs Python: start the app"
 LINKED = SamplingSettings(temperature=1.15, top_k=20)
 DURATION = re.compile(r", in [0-9.]+ s\.")
@@ -179,7 +181,8 @@ def captions(visit: Visit) -> dict[str, list[str]]:
 def test_every_tab_answers(edition: str, visits: dict[str, Visit], shared: tuple[str, str], lstm: Checkpoint):
     visit = visits[edition]
     assert is_as_python_writes(visit, shared[0], lstm)
-    assert len(visit.captions) == 5 and min(map(len, [*visit.captions.values()][1:])) >= 5
+    assert [*visit.captions] == [WRITE, *ANALYSES, LAB_SHEET]
+    assert min(len(visit.captions[tab]) for tab in ANALYSES) >= 5 and len(visit.captions[LAB_SHEET]) == 1
     unanswered = [caption for found in visit.captions.values() for caption in found if caption.startswith(NEEDS_PYTHON)]
     assert unanswered == [], "each view's first query is answered"
     if edition != "app":
@@ -270,7 +273,6 @@ def test_views_that_need_python_say_so(chromium: BrowserContext, editions: dict[
         )
         actions.open_tab(lab.run, "Neurons")
         board = lab.page.locator('[data-view="neurons/leaderboard"]')
-        board.get_by_text("Use another text").click()
         board.locator("[name=text]").fill("A text of mine.")
         board.locator("form").first.evaluate("(form) => form.requestSubmit()")
         expect(board.locator(".cr-plot-words").first).to_contain_text(NEEDS_PYTHON)
@@ -304,4 +306,4 @@ def test_axe_finds_nothing_serious_in_the_folder(chromium: BrowserContext, editi
                     options = ONLY_CONTRAST if scheme == "dark" else ALL_BUT_CONTRAST if size == PHONE else {}
                     found[place] = find_violations(lab.page, **options)
                     assert overflow(lab.page) <= 0, place
-    assert len(found) == 20 and {place: violations for place, violations in found.items() if violations} == {}
+    assert len(found) == 24 and {place: violations for place, violations in found.items() if violations} == {}
