@@ -180,11 +180,12 @@ def test_text_is_colored_by_surprisal_difference(
     group = next(group for group in reference.by_kind() if group.name == "letter within a word")
     assert row.all_inner_texts()[0] == str(group.characters)
 
-    page.locator('#cr-pair [data-side="B"]').get_by_label("network").select_option("rnn")
+    for letter in ("A", "B"):
+        page.locator(f'#cr-pair [data-side="{letter}"]').get_by_label("network").select_option("lstm")
     expect(words).to_contain_text("No difference.")
     part.get_by_role("button", name="Text of Write").click()
     there = page.evaluate("charrnn.live.text")
-    over = f"over {len(there)} characters of the text of Write (7 given; 400 written by Vanilla RNN, step 2,000, "
+    over = f"over {len(there)} characters of the text of Write (7 given; 400 written by LSTM, step 2,000, "
     expect(words).to_contain_text(over)
     expect(words).to_contain_text("A and B wrote this text")
     assert part.get_by_label("Your own text").input_value() == there == "".join(spans.all_text_contents())

@@ -38,7 +38,7 @@ from charrnn.ui.under_the_hood.source_trace import cell_lines
 from tests.small_models import save_all
 from tests.test_self_checks import update_without_forget_gate
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
-from tests.ui.page_actions import choose, text, write
+from tests.ui.page_actions import choose, show_view, text, write
 from tests.ui.test_serving import serving
 
 DIAGRAM_LINES = {
@@ -157,6 +157,7 @@ def test_source_trace_follows_the_cursor_and_a_unit(context: BrowserContext, app
     store = Store(CHECKPOINTS)
     page = open_page(context, app)
     choose(page, "lstm")
+    show_view(page, "h")  # of which the heatmap's value is compared below
     written = write(page, seed=5, characters=60, prompt="ROMEO:\nWhat <b>light</b>")
     page.get_by_role("tab", name="Under the hood").click()
     sources = page.locator(".cr-cell pre code")
