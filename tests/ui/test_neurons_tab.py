@@ -158,8 +158,10 @@ def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContex
     set_slider(page, "step", 1)
     expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text("ideas have a unit")
     page.wait_for_function("charrnn.live.record.model.step === 10")
+    set_slider(page, "step", page.evaluate("Number(document.querySelector('#cr-step').max)"))  # with saved scores
     choose(page, "lstm")
     view, best = bundled_leaderboard("lstm")[0]
+    expect_unit(page, view, best.unit)  # not the unit of the other network
     page.locator(f"{UNIT} select").select_option("f")
     expect_unit(page, "f", best.unit)
     page.locator(f"{UNIT} [name=unit]").fill("256")
