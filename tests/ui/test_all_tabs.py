@@ -174,7 +174,7 @@ def result(browser: Browser, trained_app: str) -> TourResult:
 
 
 def test_axe_finds_nothing_serious(result: TourResult):
-    assert len(result.violations) == 4 * len(result.tabs) + 3 >= 23
+    assert len(result.violations) == 4 * len(result.tabs) + 3 == 27
     assert {place: found for place, found in result.violations.items() if found} == {}
 
 
