@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from charrnn.ui.server.page_response import PAGE_ADDRESS
 from charrnn.ui.server.static_files import served
 from scripts.dev.visit_tabs import names, open_tab, rest, tour, unfold
 from tests.ui.conftest import BLANK, PHONE, WIDE, is_blocked, open_page, overflow
@@ -196,8 +197,8 @@ def test_no_request_leaves_the_server(result: TourResult, trained_app: str):
 
 def test_every_script_is_used(result: TourResult):
     of_app = (name for name in served() if not name.startswith("site/"))  # those are of the page without a server
-    scripts = {f"/charrnn/{name}" for name in of_app} - {"/charrnn/components/mount.js"}  # it is inlined in the page
-    assert scripts - result.paths == set()
+    inlined = {"/charrnn/components/mount.js", f"/charrnn/{PAGE_ADDRESS}"}
+    assert {f"/charrnn/{name}" for name in of_app} - inlined - result.paths == set()
 
 
 @pytest.mark.smoke
