@@ -191,7 +191,8 @@ def test_no_request_leaves_the_server(result: TourResult, trained_app: str):
     """While every control of every tab is used."""
     assert {"New text", "Copy link", "Clear the text"} <= {*result.used_controls["sidebar"]}
     assert "PNG" in result.used_controls["Write"] and "Measure on this server" in result.used_controls["Under the hood"]
-    assert all(len(used) > 5 for used in result.used_controls.values()), result.used_controls
+    few = {place for place, used in result.used_controls.items() if len(used) <= 5}
+    assert few == {"Lab sheet"} and result.used_controls["Lab sheet"]  # the first of its links leaves it
     assert result.origins == {trained_app}
 
 

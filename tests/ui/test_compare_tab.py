@@ -279,6 +279,9 @@ def test_table_sorts_by_click_and_key(page: Page, store: Store):
     expect(page.locator('#cr-results th[aria-sort="descending"]')).to_have_text("parameters")
 
 
+SHOWS = "([element, text]) => element.textContent === text"
+
+
 def test_page_samples_match_generate(page: Page, trained: Path):
     page.locator('#cr-pair [data-side="A"]').get_by_label("network").select_option("gru")
     part = page.locator("#cr-learning")
@@ -288,7 +291,7 @@ def test_page_samples_match_generate(page: Page, trained: Path):
     for index, step in enumerate((0, 10, 12)):
         slider.fill(str(index))
         expect(part.locator("output")).to_contain_text(f"{step} · val ")
-        assert text.text_content() == written(trained, "gru", step)
+        page.wait_for_function(SHOWS, arg=[text.element_handle(), written(trained, "gru", step)])
     part.get_by_role("button", name="Play").click()  # from the first step, to the end
     expect(slider).to_have_value("2")
     expect(part.get_by_role("button", name="Play")).to_be_visible()

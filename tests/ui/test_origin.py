@@ -10,7 +10,7 @@ from charrnn.checkpoint import load
 from tests.hub_client import Server
 from tests.small_models import SMALL, save_small
 from tests.ui.conftest import open_page
-from tests.ui.page_actions import generated, set_speed, write
+from tests.ui.page_actions import generated, set_speed, wait_until_idle, write
 
 
 def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, server: Server, tmp_path: Path):
@@ -33,6 +33,7 @@ def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, 
         sha256 = new.info.sha256
         page.wait_for_function(f"charrnn.live.record.model.sha256 === '{sha256}' && charrnn.runner.engine")
         set_speed(page, 0)
+        wait_until_idle(page)  # the new network rewrites the text
         assert write(page, prompt="ROMEO:\n", seed=3, characters=40) == generated(new, "ROMEO:\n", 40, 3)
         page.locator('[data-action="refresh"]').click()
         expect(status).to_have_text(re.compile("Checked a moment ago"))

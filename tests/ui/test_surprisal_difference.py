@@ -183,7 +183,7 @@ def test_text_is_colored_by_surprisal_difference(
     for letter in ("A", "B"):
         page.locator(f'#cr-pair [data-side="{letter}"]').get_by_label("network").select_option("lstm")
     expect(words).to_contain_text("No difference.")
-    part.get_by_role("button", name="Text of Write").click()
+    part.get_by_role("button", name="Use my text from Write").click()
     there = page.evaluate("charrnn.live.text")
     over = f"over {len(there)} characters of the text of Write (7 given; 400 written by LSTM, step 2,000, "
     expect(words).to_contain_text(over)
