@@ -132,6 +132,11 @@ class CachedBoard:
     characters: int
     text_sha256: str
 
+    @property
+    def held_out_characters(self) -> int:
+        """Return the number of characters in the second half, on which units are scored."""
+        return self.characters - self.characters // 2
+
     def baseline(self, view: str, targets: ConceptTargets) -> Baseline | None:
         """Return the stored baseline if it is for this text and these concepts, else None."""
         board = self.boards.get(view)

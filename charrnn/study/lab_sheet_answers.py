@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from charrnn.bootstrap import share_interval, student_margin
-from charrnn.context_use import describe_length, memory_from_record
 from charrnn.metrics import bits_per_char
 from charrnn.ranges import signed
 from charrnn.study import lab_sheet_claims as claims
@@ -26,7 +25,6 @@ NOT_MEASURED = "not measured"  # the verdict without a record
 TRAIN, STUDY = "python scripts/train.py", "python scripts/study.py"
 EVALUATE, ANALYSE = "python scripts/evaluate.py checkpoints", "python scripts/analyse.py checkpoints"
 PROFILE = "python scripts/bench.py profile"
-CONTEXT_MODELS = (*claims.CONTEXT_MODELS, "minigpt")
 MODELS = ("rnn", "lstm", "minigpt")  # whose texts the study compares
 NO_FILTER = {"top_k": 0, "top_p": 1.0}
 Judge = Callable[[Records], Verdict]
@@ -216,11 +214,8 @@ def no_grad(records: Records) -> str:
 
 
 def saturation(records: Records) -> str:
-    used = {name: memory_from_record(records.analysis(records.info(name), "memory")).context for name in CONTEXT_MODELS}
-    named = ", ".join(
-        f"{describe_length(context.ecl_chars, len(context.n), context.ecl_interval)} in `{name}`"
-        for name, context in used.items()
-    )
+    used = claims.context_used(records)
+    named = ", ".join(f"{claims.describe_effective(context)} in `{name}`" for name, context in used.items())
     return (
         f"Characters of context after which more is worth less than 0.01 nats: {named} "
         f"({used['minigpt'].predictions:,} positions, 95 %)."
@@ -228,13 +223,9 @@ def saturation(records: Records) -> str:
 
 
 def layer_norm(records: Records) -> str:
-    gains = {
-        length: records.mean(f"rnn{end}").minus(records.mean(f"rnn-layernorm{end}"))
-        for length, end in ((128, ""), (256, "-seq256"), (512, "-seq512"))
-    }
     named = ", ".join(
         f"{signed((gain.low + gain.high) / 2)} ± {(gain.high - gain.low) / 2:.3f} nats at {length}"
-        for length, gain in gains.items()
+        for length, gain in claims.layer_norm_gains(records).items()
     )
     runs = counted(min(len(records.recipes[f"rnn-layernorm{end}"]) for end in ("", "-seq256", "-seq512")))
     return f"Layer norm lowers the held-out loss by {named} characters of context (95 %, {runs} of each or more)."
@@ -244,10 +235,10 @@ def filters(records: Records) -> str:
     """Compare the filters at equal variety, over pairs of network and temperature."""
     gains = [gain for _, _, gain in claims.filter_gains(records)]
     settings = records.study["sampling"]["settings"]
-    margin = student_margin(statistics.stdev(gains) / len(gains) ** 0.5, len(gains)) or math.nan
+    mean, interval = claims.mean_interval(statistics.fmean(gains), claims.standard_error(gains), len(gains))
     return (
         f"At the same temperature and the same share of distinct four-letter sequences, top-p writes "
-        f"{signed(100 * statistics.fmean(gains))} ± {100 * margin:.2f} points more real words than top-k ({len(gains)} "
+        f"{signed(100 * mean)} ± {100 * (interval.high - mean):.2f} points more real words than top-k ({len(gains)} "
         f"pairs of network and temperature, {settings['texts']} texts of {settings['chars']:,} characters for each "
         "filter, 95 %)."
     )

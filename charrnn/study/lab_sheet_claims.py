@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from charrnn.bootstrap import Interval, share_interval, student_margin, with_interval
-from charrnn.context_use import describe_length, memory_from_record
+from charrnn.context_use import ContextUse, describe_length, memory_from_record
 from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
 from charrnn.study.load_records import Records, counted
@@ -59,7 +59,7 @@ def about(nats: float) -> Interval:
 
 def initial_loss(records: Records) -> Verdict:
     values = [run["metrics"]["initial_loss_nats"] for run in records.runs.values()]
-    middle, interval = _mean_interval(statistics.fmean(values), _error(values), len(values))
+    middle, interval = mean_interval(statistics.fmean(values), standard_error(values), len(values))
     figure = f"{middle:.3f} {_range(interval)}, the mean of {len(values)} runs of {len(records.recipes)} recipes"
     return judged(f"{figure}; ln 65 = {math.log(65):.3f}", (interval, about(math.log(65))))
 
@@ -130,30 +130,43 @@ def wall_time(records: Records) -> Verdict:
 
 
 def layer_norm(records: Records) -> Verdict:
-    gains, checks = [], []
-    for length in (128, 256, 512):
-        suffix = "" if length == 128 else f"-seq{length}"
-        gain = records.mean(f"rnn{suffix}").minus(records.mean(f"rnn-layernorm{suffix}"))
-        gains.append(f"{(gain.low + gain.high) / 2:+.3f} {_range(gain)} at {length}")
-        checks += [(gain, POSITIVE)] if length > 128 else []
+    gains = layer_norm_gains(records)
+    shown = [f"{(gain.low + gain.high) / 2:+.3f} {_range(gain)} at {length}" for length, gain in gains.items()]
     runs = min(records.mean(f"rnn{kind}-seq{length}").runs for kind in ("", "-layernorm") for length in (256, 512))
-    lower = f"held-out loss lower by {', '.join(gains)} characters of context with it"
+    lower = f"held-out loss lower by {', '.join(shown)} characters of context with it"
     figure = f"{lower}, runs of each recipe: {runs} or more"
-    return judged(figure, *checks)
+    return judged(figure, *((gain, POSITIVE) for length, gain in gains.items() if length > 128))
+
+
+def layer_norm_gains(records: Records) -> dict[int, Interval]:
+    """Return the interval of the loss that layer norm saves, by length of the windows."""
+    suffixes = {128: "", 256: "-seq256", 512: "-seq512"}
+    return {
+        length: records.mean(f"rnn{suffix}").minus(records.mean(f"rnn-layernorm{suffix}"))
+        for length, suffix in suffixes.items()
+    }
 
 
 def saturation(records: Records) -> Verdict:
-    used = {}
-    for name in (*CONTEXT_MODELS, "minigpt"):
-        used[name] = memory_from_record(records.analysis(records.info(name), "memory")).context
-    gpt, shown, checks = used["minigpt"].ecl_interval, [], []
-    for name, context in used.items():
-        shown.append(f"{describe_length(context.ecl_chars, len(context.n), context.ecl_interval)} (`{name}`)")
-        own = context.ecl_interval
+    used = context_used(records)
+    shown = [f"{describe_effective(context)} (`{name}`)" for name, context in used.items()]
+    gpt, checks = used.pop("minigpt").ecl_interval, []
+    for own in (context.ecl_interval for context in used.values()):
         longer = Interval(gpt.low - own.high, gpt.high - own.low) if gpt and own else None
-        checks += [(longer, POSITIVE)] if name != "minigpt" else []
+        checks.append((longer, POSITIVE))
     figure = f"characters of context from which on more are worth less than 0.01 nats: {', '.join(shown)}"
     return judged(figure, *checks, needed="for the gated cells a MiniGPT with 512 characters of context, not 128,")
+
+
+def context_used(records: Records) -> dict[str, ContextUse]:
+    """Return the stored context use of recurrent networks and MiniGPT, by name."""
+    names = (*CONTEXT_MODELS, "minigpt")
+    return {name: memory_from_record(records.analysis(records.info(name), "memory")).context for name in names}
+
+
+def describe_effective(context: ContextUse) -> str:
+    """Format the effective context at 0.01 nats with its interval."""
+    return describe_length(context.ecl_chars, len(context.n), context.ecl_interval)
 
 
 def relu(records: Records) -> Verdict:
@@ -218,7 +231,7 @@ def loop(records: Records) -> Verdict:
 def hundred_back(records: Records) -> Verdict:
     row, gpt = records.row("reach", model="rnn"), records.row("reach", model="minigpt")
     lag, flow = row["lags"].index(100), gradient_of(records, "rnn")
-    _, moved = _mean_interval(row["kl_mean_nats"][lag], row["kl_standard_error"][lag], row["positions"])
+    _, moved = mean_interval(row["kl_mean_nats"][lag], row["kl_standard_error"][lag], row["positions"])
     figure = (
         "another character 100 back moves the vanilla net's prediction by "
         f"{kl(row['kl_mean_nats'][lag])} nats, MiniGPT's by {kl(gpt['kl_mean_nats'][lag])} (means over "
@@ -266,7 +279,7 @@ def temperature(records: Records) -> Verdict:
 def filters(records: Records) -> Verdict:
     """Answer a question of the sheet; the answer is the verdict."""
     gains = [gain for _, _, gain in filter_gains(records)]
-    middle, interval = _mean_interval(statistics.fmean(gains), _error(gains), len(gains))
+    middle, interval = mean_interval(statistics.fmean(gains), standard_error(gains), len(gains))
     figure = (
         f"at the same temperature and the same share of distinct 4-grams top-p writes {middle:+.2%} "
         f"({interval.low:+.2%} to {interval.high:+.2%}) more known words than top-k: {len(gains)} pairs of network and "
@@ -309,19 +322,20 @@ def interpolated(points: Sequence[tuple[float, float]], x: float) -> float | Non
     return None
 
 
-def _error(values: Sequence[float]) -> float:
+def standard_error(values: Sequence[float]) -> float:
     """Return the standard error of the mean of independent values."""
     return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
 
 
-def _mean_interval(mean: float, error: float, samples: int) -> tuple[float, Interval]:
+def mean_interval(mean: float, error: float, samples: int) -> tuple[float, Interval]:
+    """Return a mean and its interval by Student's t, infinite for too few samples."""
     margin = student_margin(error, samples) or math.inf
     return mean, Interval(mean - margin, mean + margin)
 
 
 def _difference(first: dict[str, float], second: dict[str, float], samples: int) -> tuple[float, Interval]:
     error = math.hypot(first["standard_error"], second["standard_error"])
-    return _mean_interval(first["mean"] - second["mean"], error, samples)
+    return mean_interval(first["mean"] - second["mean"], error, samples)
 
 
 def _share(share: dict[str, float], samples: int) -> str:

@@ -20,7 +20,7 @@ SHORT_TEXT = {"temperature": "0.8", "seed": "7", "characters": "240", "prompt": 
 
 
 class Picture(NamedTuple):
-    """What the stage shows of the page: a tab, and a selector of elements in it."""
+    """A tab, and a selector of its elements that the stage shows."""
 
     tab: str
     selector: str

@@ -56,11 +56,10 @@ class NamedUnits:
         board = saved.boards.get(view) if saved else None
         if saved is None or board is None or board.units != rows:
             return None
-        found = sorted((best for best in board.best if best.found), key=lambda best: best.to_beat - best.held_out)
+        found = sorted((best for best in board.best if best.found), key=lambda best: -best.margin)
         if not found:
             return None
-        step, held_out = info.saved_steps[-1], saved.characters - saved.characters // 2
-        return cls(step, held_out, len(found), board.chance, named(found))
+        return cls(info.saved_steps[-1], saved.held_out_characters, len(found), board.chance, named(found))
 
     def to_json(self) -> dict[str, Any]:
         """Return the names as the page reads them."""

@@ -82,7 +82,7 @@ def _openings(info: CheckpointInfo) -> list[Opening]:
         return []
     boards = [saved.boards[view] for view in STATES if view in saved.boards]
     return [
-        Opening(info, board.view, best, sum(each.units for each in boards), saved.characters - saved.characters // 2)
+        Opening(info, board.view, best, sum(each.units for each in boards), saved.held_out_characters)
         for board in boards
         for best in board.best
         if best.concept == CONCEPT and best.found and best.held_out >= MIN_COUNT
