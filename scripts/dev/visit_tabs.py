@@ -6,16 +6,19 @@ from playwright.sync_api import Page
 
 PATIENCE = 90_000  # ms: the first visit measures
 
-AT_REST = """() => {
+WAITS_FOR = """() => {
     const seen = (element) => element.checkVisibility(); // false within a closed <details>
     const words = [...document.querySelectorAll(".cr-plot-words, .cr-answer")].filter(seen);
     const waiting = words.find((each) => each.textContent.includes("…")) || document.querySelector(".cr-busy");
     const plots = [...document.querySelectorAll(".cr-plot")].filter(seen);
     const bare = plots.find((each) => !each.querySelector(".main-svg"));
-    (waiting || bare)?.scrollIntoView({ block: "center" }); // some views load only when visible
+    const found = waiting || bare;
+    found?.scrollIntoView({ block: "center" }); // some views load only when visible
     const { live, state } = charrnn;
-    return !waiting && !bare && state !== "writing" && live.drawn === live.received;
+    if (found) return [found.closest("[id]")?.id, found.className, found.textContent.slice(0, 80)].join(" ");
+    return state === "writing" || live.drawn !== live.received ? [state, live.drawn, live.received].join(" ") : "";
 }"""
+AT_REST = f"() => !({WAITS_FOR})()"
 UNFOLD = """() => {
     const folded = [...document.querySelectorAll("details:not([open])")].filter((each) => each.offsetParent !== null);
     for (const each of folded) each.open = true;

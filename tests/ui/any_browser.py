@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.dev.visit_tabs import AT_REST, UNFOLD
+from scripts.dev.visit_tabs import AT_REST, UNFOLD, WAITS_FOR
 
 Run = Callable[[str], Any]
 HELPERS = """
@@ -106,7 +106,7 @@ def open_tab(run: Run, name: str) -> list[str]:
     found: list[Any] = [None]
     deadline = time.monotonic() + 90
     while found[-1] is None or found[-8:] != [found[-1]] * 8:  # views that become visible send a query
-        assert time.monotonic() < deadline, f"{name} is not at rest: {found[-1]}"
+        assert time.monotonic() < deadline, f"{name} waits for {run(f'return ({WAITS_FOR})()')}: {found[-1]}"
         time.sleep(0.1)
         found.append(run(CAPTIONS))
     return found[-1]

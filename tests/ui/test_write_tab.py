@@ -8,6 +8,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
+from scripts.dev.visit_tabs import open_tab
 from tests.ui.conftest import CHECKPOINTS
 from tests.ui.page_actions import (
     SLOW,
@@ -130,14 +131,14 @@ def test_buttons_and_notices_are_seen_from_every_tab(page: Page):
     notice = page.locator(".cr-notice")
     set_speed(page, SLOW)
     set_more(page, seed=-5)
-    page.get_by_role("tab", name="Compare").click()
+    open_tab(page, "Compare")
     expect(page.locator("#cr-temperature")).to_be_hidden()  # nothing is sampled there with it
     expect(page.locator("#cr-step")).to_be_in_viewport()
     top = page.locator("#cr-results h2").evaluate("e => e.getBoundingClientRect().top")
     press(page, "write")
     expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
     expect(notice).to_contain_text("The seed must be a whole number")
-    page.get_by_role("tab", name="Compare").click()
+    open_tab(page, "Compare")
     expect(notice).to_be_in_viewport()
     assert page.locator("#cr-results h2").evaluate("e => e.getBoundingClientRect().top") == top  # nothing has moved
     page.get_by_role("tab", name="Write").click()

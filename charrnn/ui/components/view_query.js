@@ -1,9 +1,10 @@
-// Queries of a view: sent when it becomes visible, when its inputs change, or when its width does.
+// Queries of a view: sent when it becomes visible, when its inputs change, or when its width does, and again if no answer comes.
 
 import { findOrigin } from "./text_origin.js";
 import { page } from "./page_state.js";
 
 const RESIZE_RATIO = 1.12; // change of width at which the server places the labels of a figure again
+const FIRST_REPEAT_MS = 20_000; // without an answer, until the query is sent again; then twice as long, and so on
 
 /** Return the width in CSS pixels for a figure in this element, as the server accepts it. */
 export const figureWidth = (element) => Math.round(Math.min(4000, Math.max(120, element.clientWidth)));
@@ -13,12 +14,13 @@ export const figureWidth = (element) => Math.round(Math.min(4000, Math.max(120, 
  *
  * request(): fields of a query besides the common ones, null if there is nothing to ask yet; show(answer): shows an answer to the
  * newest query; busyText: shown while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is within or near the
- * viewport, else while its tab is open; fold: a <details> around the view, which queries only while it is open.
+ * viewport, else while its tab is open; fold: a <details> around the view, which queries only while it is open;
+ * isLocal: `send` computes the answer in the page, without `receive`.
  *
  * Returns {ask, askLater, say, receive}: `ask` sends a query, now or when the view is next visible; `askLater` sends it
  * after `pause` milliseconds without another call; `say` shows a message; `receive` takes the server's answers.
  */
-export function createViewQuery({ element, send, request = () => ({}), show, busyText = "", onAsk = () => {}, lazily = false, fold = null, pause = 250 }) {
+export function createViewQuery({ element, send, request = () => ({}), show, busyText = "", onAsk = () => {}, lazily = false, fold = null, pause = 250, isLocal = false }) {
   const message = element.querySelector(".cr-plot-words");
   const say = (text) => (message.textContent = text);
   let number = 0; // of the newest query
@@ -26,6 +28,8 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
   let isNear = !lazily;
   let askedWidth = 0; // of the box when the newest query was sent
   let timer = null;
+  let repeatTimer = null;
+  let repeatMs = FIRST_REPEAT_MS;
 
   const figureBox = () => element.querySelector(".cr-plot")?.parentElement || element;
 
@@ -44,6 +48,16 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
     const origin = findOrigin(query.form?.text);
     if (origin) query.form.origin = origin;
     send("ask", query);
+    if (!isLocal) repeatAfterSilence();
+  }
+
+  function repeatAfterSilence() {
+    clearTimeout(repeatTimer);
+    repeatTimer = setTimeout(() => {
+      repeatMs *= 2;
+      ask();
+      say("The server has not answered yet. The question was sent again.");
+    }, repeatMs);
   }
 
   function askLater() {
@@ -75,6 +89,9 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
     receive(value) {
       const answer = JSON.parse(value);
       if (answer.number !== number) return;
+      clearTimeout(repeatTimer);
+      repeatMs = FIRST_REPEAT_MS;
+      if (answer.busy) repeatAfterSilence();
       say(answer.words);
       element.classList.toggle("cr-busy", !!answer.busy);
       show(answer);

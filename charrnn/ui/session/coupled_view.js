@@ -72,7 +72,7 @@ export function createCoupledTexts({ element, request, lazily, pause }) {
     return undefined;
   }
 
-  const { ask, askLater } = createViewQuery({ element, send: (_, query) => write(query.texts), request: () => ({ texts: request() }), lazily, pause });
+  const { ask, askLater } = createViewQuery({ element, send: (_, query) => write(query.texts), request: () => ({ texts: request() }), lazily, pause, isLocal: true });
   return { ask, askLater, clear };
 }
 

@@ -71,18 +71,15 @@ export function mount({ element, send }) {
   let shown = 0; // number of answers
   const view = createViewQuery({
     element,
-    send: (name, data) => details.open && send(name, data), // a closed panel needs no checks
+    send,
     show,
-    onAsk() {
-      if (!details.open) return;
-      view.say("Measuring …");
-      again.disabled = true;
-    },
+    busyText: "Measuring …",
+    onAsk: () => (again.disabled = true),
+    fold: details, // a closed panel needs no checks
   });
 
-  details.addEventListener("toggle", () => details.open && view.ask());
   again.addEventListener("click", view.ask);
-  page.on("checkpoint-changed", () => details.open && view.ask());
+  page.on("checkpoint-changed", view.ask);
 
   async function show(answer) {
     again.disabled = false;
