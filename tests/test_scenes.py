@@ -16,8 +16,8 @@ from charrnn.site import selected_checkpoints
 from charrnn.ui.lecture.lecture import open_link
 from charrnn.ui.lecture.scenes import SCENES, Scene
 from charrnn.ui.lecture.trained_model_answers import Answer
-from charrnn.ui.server.analyses import default_text
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.default_text import default_text
 from charrnn.ui.server.share_link import TABS, ShareLink
 
 pytestmark = pytest.mark.usefixtures("no_corpus")

@@ -10,8 +10,8 @@ import pytest
 from charrnn.sampling import SamplingSettings
 from charrnn.surprisal import GroupMean
 from charrnn.ui.compare.surprisal_difference import describe_difference
-from charrnn.ui.server.analyses import default_text
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.default_text import default_text
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.source_text import SourceText, Writer, given_text
 from charrnn.ui.server.view_query import ViewQuery

@@ -10,7 +10,7 @@ from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
 from charrnn.probes import line_reset
 from charrnn.surprisal import surprisals
-from charrnn.ui.server.analyses import SCENE
+from charrnn.ui.server.default_text import SCENE
 from tests.ui.conftest import CHECKPOINTS, PHONE, WIDE, open_page, overflow
 from tests.ui.page_actions import choose, generated
 

@@ -18,8 +18,9 @@ from charrnn.gradient_flow import GradientFlow, flow_record, gradient_flow
 from charrnn.ui.compare.scoreboard import reach
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server import analyses
-from charrnn.ui.server.analyses import SCENE, gradient_of
+from charrnn.ui.server.analyses import gradient_of
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.default_text import SCENE
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import LatestQuery, ViewQuery

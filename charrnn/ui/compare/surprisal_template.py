@@ -4,8 +4,8 @@ from typing import Any
 
 from charrnn.figures import surprisal_difference
 from charrnn.surprisal import GroupMean
-from charrnn.ui.server.analyses import default_texts
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.default_text import default_texts
 
 
 def surprisal_template(store: Store, width: int) -> dict[str, Any]:

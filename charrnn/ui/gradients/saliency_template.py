@@ -3,8 +3,8 @@
 from typing import Any
 
 from charrnn.ui.gradients.saliency import MAX_CHARS, chunks, log_saliency
-from charrnn.ui.server.analyses import default_texts
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.default_text import default_texts
 
 
 def saliency_template(store: Store) -> dict[str, Any]:
