@@ -82,7 +82,7 @@ def test_app_starts_behind_proxies_on_ipv6_below_path(tmp_path: Path):
             for path in ("lab/", ""):  # the path in the browser, and as a proxy strips it
                 page = address + path
                 assert client.get(f"{page}config", headers=named).json()["root"] == "http://lab.example:8443/lab"
-                assert client.get(f"{page}charrnn/components/mount.js", headers=named).status_code == 200
+                assert client.get(f"{page}charrnn/components/load_view.js", headers=named).status_code == 200
                 own = named | {"Origin": "http://lab.example:8443"}
                 called = client.post(f"{page}gradio_api/call/models", json={"data": []}, headers=own)
                 result = client.get(f"{page}gradio_api/call/models/{called.json()['event_id']}", headers=named)

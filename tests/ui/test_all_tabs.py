@@ -198,7 +198,7 @@ def test_no_request_leaves_the_server(result: TourResult, trained_app: str):
 
 def test_every_script_is_used(result: TourResult):
     of_app = (name for name in served() if not name.startswith("site/"))  # those are of the page without a server
-    inlined = {"/charrnn/components/mount.js", f"/charrnn/{PAGE_ADDRESS}"}
+    inlined = {"/charrnn/components/load_view.js", f"/charrnn/{PAGE_ADDRESS}"}
     assert {f"/charrnn/{name}" for name in of_app} - inlined - result.paths == set()
 
 

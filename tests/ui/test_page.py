@@ -103,7 +103,7 @@ def test_script_that_does_not_load_shows_an_error(page: Page, app: str):
     expect(page.get_by_text("could not be loaded")).to_have_count(1)  # of six parts
     expect(page.get_by_text("could not be loaded")).to_be_visible()
     expect(page.get_by_text("dynamically imported")).to_have_count(0)
-    assert "charrnn/" in (page.locator(".cr-not-loaded").get_attribute("title") or "")
+    assert "charrnn/" in (page.locator(".cr-load-error").get_attribute("title") or "")
 
 
 def test_figure_replaced_while_loading_keeps_newer_words(page: Page, app: str):

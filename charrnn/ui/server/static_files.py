@@ -21,7 +21,7 @@ def view(name: str, elem_classes: str, html: str = "") -> gr.HTML:
     """Create a view of the module `name`.js from `html`, by default `name`.html."""
     return gr.HTML(
         html_template=html or read(f"{name}.html"),
-        js_on_load=read("components/mount.js"),
+        js_on_load=read("components/load_view.js"),
         apply_default_css=False,
         elem_classes=elem_classes,
         module=f"charrnn/{name}.js",

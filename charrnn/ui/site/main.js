@@ -25,7 +25,7 @@ const opening = hasLink ? null : site.opening;
 const link = readLink(opening ? opening.link : location.search, site.link, site.models.models);
 const lecture = new Lecture(site, readJson, deliver);
 
-/** Send an event of a view to what answers it; see components/mount.js for the app. */
+/** Send an event of a view to what answers it; see components/load_view.js for the app. */
 async function send(name, event, data) {
   if (event === "ask") for await (const message of answers.ask(name, data)) deliver(name, { ...message, number: data.number });
   if (event === "scene" || event === "reveal") await lecture[event](data.scene);

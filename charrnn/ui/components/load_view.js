@@ -17,10 +17,10 @@ element.addEventListener("submit", (event) => {
 });
 
 const load = (path) => import(new URL(path, document.baseURI).href);
-const notLoaded = load("charrnn/components/not_loaded.js"); // now, since the server may be away when another tab is opened
+const loadError = load("charrnn/components/load_error.js"); // now, since the server may be away when another tab is opened
 load(props.module).then(({ mount }) => {
   const show = mount({ element, send });
   receive = (value) => value && show(value); // a view without an analysis receives none
   waiting.forEach(receive);
   submittedEarly?.requestSubmit();
-}, async (error) => (await notLoaded).showNotLoaded(element, error));
+}, async (error) => (await loadError).showLoadError(element, error));
