@@ -62,6 +62,12 @@ export const page = {
 
 window.charrnn = page;
 
+/** Call `act` as soon as the tab Write shows a text. */
+export function whenReady(act) {
+  if (page.live?.record) act();
+  else requestAnimationFrame(() => whenReady(act));
+}
+
 // Lecture mode is always light and has its own colors. Applied before the first paint.
 if (new URLSearchParams(location.search).get("lecture") === "1") {
   document.body.classList.add("cr-lecture");

@@ -1,7 +1,7 @@
 // Saves text, settings, tab and cursor in the session storage, for a reload of the page.
 
 import { openTab } from "../components/navigate.js";
-import { page } from "../components/page_state.js";
+import { page, whenReady } from "../components/page_state.js";
 import { session } from "./page_session.js";
 
 const KEY = "charrnn-page";
@@ -38,8 +38,8 @@ export function savedPage() {
   }
 }
 
-/** Restore the form elements and the tab. */
-export function restoreInputs(element, { inputs, tab }) {
+/** Restore form elements, tab, cursor and text; page.checkpoint scores the text again. */
+export function restorePage(element, { inputs, tab, cursor, session: text }) {
   for (const [id, value] of inputs) {
     const input = element.querySelector("#" + CSS.escape(id));
     if (!input) continue;
@@ -47,6 +47,8 @@ export function restoreInputs(element, { inputs, tab }) {
     input.dispatchEvent(new Event("input"));
   }
   openTab(tab);
+  whenReady(() => page.live.restore(cursor));
+  return session.restore({ ...text, checkpoint: page.checkpoint });
 }
 
 const valueProperty = ({ type }) => (type === "checkbox" ? "checked" : "value");

@@ -2,7 +2,7 @@
 
 import { openTab } from "../components/navigate.js";
 import { selectUnit } from "../components/unit_selection.js";
-import { page } from "../components/page_state.js";
+import { page, whenReady } from "../components/page_state.js";
 
 const OF_COMPARE = /^(a|b|ab)(_|$)/; // parameters of the tab Compare
 
@@ -53,10 +53,4 @@ function arrangeHeatmap({ change, rows, range }) {
   if (change !== undefined && page.live.map.change !== change) document.querySelector(".cr-change").click();
   if (rows) document.querySelector(`.cr-orders [data-value="${rows}"]`).click();
   if (range) page.live.showRows({ first: range[0] - 1, last: range[1] - 1 });
-}
-
-/** Call `act` as soon as the tab Write shows a text. */
-export function whenReady(act) {
-  if (page.live?.record) act();
-  else requestAnimationFrame(() => whenReady(act));
 }

@@ -6,12 +6,12 @@ import { printInLight } from "../components/print_theme.js";
 import { showSlider } from "../components/slider.js";
 import { configure, provider, session } from "../session/page_session.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
-import { restoreInputs, savedPage, savePage } from "../session/saved_page.js";
+import { restorePage, savedPage, savePage } from "../session/saved_page.js";
 import { openTab } from "../components/navigate.js";
 import { createDrawer } from "./drawer.js";
 import { announceChanges } from "./announcements.js";
 import { bindShortcuts } from "./keyboard.js";
-import { createLinkHandler, whenReady } from "./apply_link.js";
+import { createLinkHandler } from "./apply_link.js";
 import { createCheckpointSource } from "./checkpoint_source.js";
 import { showNotices } from "./notice.js";
 import { createShare } from "./share.js";
@@ -182,7 +182,7 @@ export function mount({ element, send }) {
     return session.write({ prompt, seed, characters, edits, instant: true });
   }
 
-  /** Restore the page after a reload. */
+  /** Restore the model, the settings and the rest of the page after a reload. */
   function restore(saved) {
     const { checkpoint, settings, speed } = saved.session;
     Object.assign(page.settings, settings, { speed });
@@ -192,9 +192,7 @@ export function mount({ element, send }) {
       showModel(checkpoint.step);
       page.checkpoint = { name: checkpoint.name, step: valueOf("step") };
     }
-    restoreInputs(element, saved);
-    whenReady(() => page.live.restore(saved.cursor));
-    return session.restore({ ...saved.session, checkpoint: page.checkpoint });
+    return restorePage(element, saved);
   }
 
   // --- buttons and keys
