@@ -20,7 +20,7 @@ from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError, RunIdentity, Verdict
 from charrnn.checkpoint.disk_space import MAX_VOCAB_BYTES
 from charrnn.checkpoint.safetensors_io import MAX_HEADER_BYTES
-from charrnn.commands import sweep, train, train_all, train_flags, train_run
+from charrnn.commands import sweep, train, train_all, train_flags, train_folder, train_run
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
 from charrnn.metrics import Metrics, format_speed
 from charrnn.training import RECIPES, DivergedError, Training, saved_steps
@@ -186,7 +186,7 @@ def typed(own, tmp_path, capsys, monkeypatch):
     """Call a command of the table on a root folder with the first text."""
     monkeypatch.setattr(train_run, "SAMPLE_CHARS", SHORT)
     monkeypatch.setattr(train_run, "PASSAGE_CHARS", SHORT)
-    for module in (train_all, train_flags):
+    for module in (train_all, train_folder):
         monkeypatch.setattr(module, "CHECKPOINTS", tmp_path)
     monkeypatch.setattr(train_all, "RECIPES", {"rnn": replace(RECIPES["rnn"])})
     data = ["--data", str(own / "a.txt"), "--threads", "1"]

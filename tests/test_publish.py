@@ -17,7 +17,7 @@ import yaml
 
 from charrnn import checkpoint, hub
 from charrnn.cells import HiddenState, VanillaRNNCell
-from charrnn.commands import publish, sample, train, train_flags
+from charrnn.commands import publish, sample, train, train_flags, train_folder
 from charrnn.export import graph_json
 from charrnn.hub import model_card as card_of
 from charrnn.hub.upload import files_to_delete
@@ -351,7 +351,7 @@ def test_card_command_gives_same_recipe(name, changes):
         command = card_of.training_command(replace(info, saved_as=saved_as))
         assert command is not None
         options = train_flags.parse(shlex.split(command)[2:])
-        assert train_flags.recipe_from_flags(options, train_flags.recipe_name(options)) == recipe
+        assert train_flags.recipe_from_flags(options, train_folder.recipe_name(options)) == recipe
         assert (options.seed, str(options.data)) == (3, "input.txt")
     assert card_of.training_command(replace(info, recipe=vars(Recipe()) | {"magic": 1})) is None
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from charrnn import checkpoint
-from charrnn.commands import train, train_all, train_flags, train_run
+from charrnn.commands import train, train_all, train_flags, train_folder, train_run
 from charrnn.training import RECIPES
 from tests.checkpoint_files import rewrite_checkpoint
 from tests.cli import run_main
@@ -31,7 +31,7 @@ def typed(capsys, monkeypatch, corpus, tmp_path):
     """Call the script on the small text in this process, with short texts."""
     monkeypatch.setattr(train_run, "PASSAGE_CHARS", 40)
     monkeypatch.setattr(train_run, "SAMPLE_CHARS", 20)
-    for module in (train_all, train_flags):
+    for module in (train_all, train_folder):
         monkeypatch.setattr(module, "CHECKPOINTS", tmp_path / "checkpoints")
     return lambda *arguments: run_main(capsys, train.main, "--data", corpus, *arguments)
 
@@ -84,7 +84,7 @@ def same(a, b):
 )
 def test_flags_give_recipe_and_folder(flags, name, base, changes):
     options = train_flags.parse(flags.split())
-    assert train_flags.recipe_name(options) == name
+    assert train_folder.recipe_name(options) == name
     assert train_flags.recipe_from_flags(options, name) == replace(RECIPES[base], **changes)
 
 

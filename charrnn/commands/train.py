@@ -28,7 +28,8 @@ import torch
 from charrnn import checkpoint, script_runner
 from charrnn.checkpoint import Verdict
 from charrnn.commands.train_all import train_all
-from charrnn.commands.train_flags import folder_of, parse, recipe_name
+from charrnn.commands.train_flags import parse
+from charrnn.commands.train_folder import folder_of, recipe_name
 from charrnn.commands.train_resume import requested_identity, require_finished, require_no_unfinished_run
 from charrnn.commands.train_run import Outcome, print_block, train_one
 from charrnn.commands.train_text import corpus_of, require_outside

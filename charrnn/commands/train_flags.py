@@ -1,19 +1,18 @@
-"""The flags of train.py: the parser, and the recipe and the folder that they name."""
+"""The flags of train.py: the parser, and the recipe that they describe."""
 
 import argparse
 import re
 import sys
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from charrnn import script_runner
 from charrnn.flags import COUNT, SEED, THREADS, Number, path, script_parser
-from charrnn.paths import CHECKPOINTS, REPOSITORY
+from charrnn.paths import REPOSITORY
 from charrnn.registry import KINDS, build_on_meta
-from charrnn.training import LIMITS, RECIPES, Recipe
+from charrnn.training import LIMITS, RECIPES, Recipe, default_recipe
 
 HYPERPARAMETERS = {
     "cell": "the network: `rnn`, `gru`, `lstm` or `minigpt`",
@@ -102,20 +101,6 @@ def given_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in chosen.items() if value is not None}
 
 
-def recipe_name(options: argparse.Namespace) -> str:
-    """Return the recipe asked for, or the name of its network: `rnn-seq256`."""
-    cell = options.cell or "rnn"
-    defaults, suffixes = default_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
-    parts = [cell, *(word for name, word in suffixes.items() if getattr(options, name) and not getattr(defaults, name))]
-    parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, defaults.seq_len) else []
-    return options.recipe or "-".join(parts)
-
-
-def folder_of(options: argparse.Namespace) -> Path:
-    """Return the folder that --out names, else that of the recipe."""
-    return options.out or CHECKPOINTS / recipe_name(options)
-
-
 def recipe_from_flags(options: argparse.Namespace, name: str) -> Recipe:
     """Return the recipe of a name or cell, changed by the flags. Raises ValueError."""
     try:
@@ -134,8 +119,3 @@ def with_flag_names(reason: str) -> str:
     )
     reason = re.sub(rf"\b({long})\b", lambda found: f"--{found[0].replace('_', '-')}", reason)
     return re.sub(rf"^({short})\b(?= is )", r"--\1", reason)
-
-
-def default_recipe(cell: str) -> Recipe:
-    """Return the recipe of a cell; for an added cell the vanilla one's."""
-    return RECIPES[cell] if cell in RECIPES else replace(RECIPES["rnn"], cell=cell)

@@ -148,6 +148,11 @@ RECIPES = {
 }
 
 
+def default_recipe(cell: str) -> Recipe:
+    """Return the recipe of a cell; for an added cell the vanilla one's."""
+    return RECIPES[cell] if cell in RECIPES else replace(RECIPES["rnn"], cell=cell)
+
+
 def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
     """
     Initialize the weights as the recipe specifies.
