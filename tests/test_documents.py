@@ -20,7 +20,8 @@ from charrnn.bench.app_process import serving
 from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
 from charrnn.commands import sample
-from charrnn.study import readme_tables, run_study
+from charrnn.paths import STUDY
+from charrnn.study import readme_tables, study_flags, study_parts
 from charrnn.study.load_records import BENCHES, Records
 from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
@@ -163,11 +164,11 @@ def test_benchmarks_were_run_with_defaults(verb):
     }
 
 
-@pytest.mark.parametrize("part", [part for part in run_study.PARTS if part != "position"])
+@pytest.mark.parametrize("part", [part for part in study_parts.PARTS if part != "position"])
 def test_study_was_run_with_defaults(part):
-    record = json.loads(run_study.STUDY.read_text(encoding="utf-8"))[part]
-    options = run_study.parser().parse_args([part])
-    assert record["settings"] == {name: getattr(options, name) for name in run_study.PARTS[part].settings}
+    record = json.loads(STUDY.read_text(encoding="utf-8"))[part]
+    options = study_flags.study_parser().parse_args([part])
+    assert record["settings"] == {name: getattr(options, name) for name in study_parts.PARTS[part].settings}
 
 
 @pytest.fixture(scope="module")

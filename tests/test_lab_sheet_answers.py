@@ -9,7 +9,7 @@ import pytest
 from charrnn.bench import run_bench
 from charrnn.commands import analyse, evaluate, train
 from charrnn.study import lab_sheet_answers as answers
-from charrnn.study import run_study
+from charrnn.study import study_flags
 from charrnn.study.load_records import Records
 from tests.cli import ROOT
 from tests.test_lab_sheet_claims import Planted
@@ -17,7 +17,7 @@ from tests.test_lab_sheet_claims import Planted
 SCRIPTS = {
     "scripts/train.py": train.parse,
     "scripts/bench.py": lambda words: run_bench.parser().parse_args(words),
-    "scripts/study.py": lambda words: run_study.parser().parse_args(words),
+    "scripts/study.py": lambda words: study_flags.study_parser().parse_args(words),
     "scripts/evaluate.py": evaluate.parse,
     "scripts/analyse.py": analyse.parse,
 }

@@ -8,7 +8,7 @@ import pytest
 from charrnn import checkpoint
 from charrnn.checkpoint import ANALYSES
 from charrnn.commands import analyse, app, evaluate
-from charrnn.study import readme_tables, run_study
+from charrnn.study import readme_tables, run_study, study_parts
 from tests.cli import run_main
 from tests.test_evaluate import TEXT, write_checkpoint
 from tests.test_overwrite_rules import everything
@@ -43,7 +43,7 @@ def test_foreign_analyses_and_studies_are_kept(text, tmp_path, capsys, monkeypat
     FOREIGN[kind](tmp_path / "study.json")
     before = everything(tmp_path)
     monkeypatch.setattr(analyse, "ANALYSES", dict.fromkeys(analyse.ANALYSES, measure_nothing))
-    monkeypatch.setitem(run_study.PARTS, "no_grad", run_study.Part(measure_nothing, ("chars",), (), ""))
+    monkeypatch.setitem(study_parts.PARTS, "no_grad", study_parts.Part(measure_nothing, ("chars",), (), ""))
     for flags in ([], ["--anew"]):
         analysed = run_main(capsys, analyse.main, folder, "--data", text, *flags)
         studied = run_main(capsys, run_study.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *flags)
@@ -62,8 +62,8 @@ def test_failed_study_part_keeps_old_rows(text, tmp_path, capsys, monkeypatch):
         raise ValueError("this cannot be measured")
         yield
 
-    part = run_study.PARTS["no_grad"]
-    monkeypatch.setitem(run_study.PARTS, "no_grad", replace(part, measure=fail))
+    part = study_parts.PARTS["no_grad"]
+    monkeypatch.setitem(study_parts.PARTS, "no_grad", replace(part, measure=fail))
     refused = run_main(capsys, run_study.main, *arguments, "--anew")
     assert (refused.code, refused.err) == (2, "this cannot be measured\n") and out.read_bytes() == before
 

@@ -22,7 +22,7 @@ from charrnn.corpus import Corpus
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.sampling import SamplingSettings, UniformStream, generate
-from charrnn.study import model_experiments, run_study, training_experiments
+from charrnn.study import model_experiments, run_study, study_file, study_flags, study_parts, training_experiments
 from charrnn.text_quality import Reference
 from charrnn.training import DivergedError, Recipe, Training, evaluate_cold, evaluate_stream
 from tests.checkpoint_files import write_model
@@ -92,8 +92,8 @@ FLAGS = {
 
 def check_rows(part, rows, count):
     """The rows of a part have different keys, and each field is documented."""
-    keys = [[row[name] for name in run_study.PARTS[part].key] for row in rows]
-    assert len(rows) == count and run_study.PARTS.keys() == FLAGS.keys() | {"reach", "recurrent_scale"}
+    keys = [[row[name] for name in study_parts.PARTS[part].key] for row in rows]
+    assert len(rows) == count and study_parts.PARTS.keys() == FLAGS.keys() | {"reach", "recurrent_scale"}
     assert len(set(map(str, keys))) == len(rows), "each row its own key"
     sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", run_study.__doc__ or "", re.MULTILINE))
     documented = sections[part] + (sections["clipping"] if part == "relu" else "")  # as it says
@@ -101,7 +101,7 @@ def check_rows(part, rows, count):
         nested = [name for value in row.values() if isinstance(value, dict) for name in value]
         for name in (*row, *nested):
             assert name in documented, f"{name} is not documented"
-        assert list(row)[: len(keys[0])] == list(run_study.PARTS[part].key), "the key comes first"
+        assert list(row)[: len(keys[0])] == list(study_parts.PARTS[part].key), "the key comes first"
 
 
 @pytest.mark.parametrize("part", sorted(FLAGS))
@@ -123,7 +123,7 @@ def test_study_row_replaces_row_of_same_key(tmp_path):
         ("recurrent_scale", "a", 3),
         ("reach", "a", 4),
     ):
-        run_study.store_row(path, part, measurement(), {"model": model, "g": 1, "positions": positions})
+        study_file.store_row(path, part, measurement(), {"model": model, "g": 1, "positions": positions})
     stored = json.loads(path.read_text())
     assert [(row["model"], row["positions"]) for row in stored["reach"]["rows"]] == [("b", 2), ("a", 4)]
     assert [row["positions"] for row in stored["recurrent_scale"]["rows"]] == [3]
@@ -133,13 +133,13 @@ def test_study_row_replaces_row_of_same_key(tmp_path):
 @pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
 def test_study_rows_of_other_settings_are_not_mixed(tmp_path, change):
     path = tmp_path / "study.json"
-    run_study.store_row(path, "reach", measurement(), {"model": "a"})
+    study_file.store_row(path, "reach", measurement(), {"model": "a"})
     before = path.read_text()
     with pytest.raises(ValueError, match="--anew"):
-        run_study.store_row(path, "reach", measurement(**change), {"model": "b"})
+        study_file.store_row(path, "reach", measurement(**change), {"model": "b"})
     assert path.read_text() == before
     other_machine = measurement(machine={"cores": 64})
-    run_study.store_row(path, "reach", other_machine, {"model": "b"})
+    study_file.store_row(path, "reach", other_machine, {"model": "b"})
 
 
 def test_study_part_can_be_restarted(measure, capsys):
@@ -152,7 +152,7 @@ def test_study_part_can_be_restarted(measure, capsys):
 def test_study_numbers_have_six_digits(tmp_path):
     path = tmp_path / "study.json"
     row = {"model": "a", "lags": (1, 2), "x": {"y": [1 / 3, math.nan, np.float64(math.inf)]}, "big": 123456789.0}
-    run_study.store_row(path, "reach", measurement(), row)
+    study_file.store_row(path, "reach", measurement(), row)
     (stored,) = json.loads(path.read_text())["reach"]["rows"]
     assert stored == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
 
@@ -209,7 +209,7 @@ def test_ngram_decoder_in_pieces_matches_whole():
 
 
 def test_quality_row_matches_model_samples(folder):
-    flags = run_study.parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
+    flags = study_flags.study_parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
     rows = {(row["temperature"], row["top_k"], row["top_p"]): row for row in model_experiments.sampling(flags, TEXT)}
     passages = list(model_experiments._prompts_and_continuations(TEXT[len(CORPUS.train_ids) :], 2, 60))
     reference = Reference(TEXT[: len(CORPUS.train_ids)])
@@ -317,7 +317,7 @@ def test_learning_row_of_diverged_run_keeps_rest():
     assert (row["diverged_at"], row["steps"], row["largest_grad_norm"]) == (2, 2, 1e9)
     assert math.isnan(row["val_stream_nats"]) and row["largest_spike_step"] is None
     scripted = ScriptedTraining([None])
-    row = run_study.rounded(training_experiments.learn(scripted, 2))
+    row = study_file.rounded(training_experiments.learn(scripted, 2))
     assert (row["diverged_at"], row["steps"], row["last_loss_nats"], row["largest_grad_norm"]) == (0, 0, None, None)
 
 

@@ -38,202 +38,25 @@ recurrent_scale  model g: the factor of W_hh · half_life_chars half_life_low ha
           W_hh × g (null if gates or layer norm also enter the Jacobian)
 """
 
-import argparse
-import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from charrnn import script_runner
-from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
+from charrnn.checkpoint.safetensors_io import require_result_file
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
-from charrnn.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path, script_parser
-from charrnn.paths import CHECKPOINTS, STUDY
 from charrnn.profiling import machine
-from charrnn.ranges import Range
-from charrnn.sampling import LIMITS
-from charrnn.study import model_experiments, training_experiments
-from charrnn.training import LIMITS as OF_TRAINING
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the study: its function, the key of its rows, its settings."""
-
-    measure: Callable[[argparse.Namespace, str], Iterator[dict[str, Any]]]
-    key: tuple[str, ...]
-    settings: tuple[str, ...]
-    help: str
-
-
-RUN = ("steps", "batch", "seq_len", "hidden_dim", "every")
-PARTS = {
-    "ngram": Part(model_experiments.ngram, ("order",), (), "Kneser-Ney n-grams"),
-    "sampling": Part(
-        model_experiments.sampling,
-        ("model", "temperature", "top_k", "top_p"),
-        ("texts", "chars"),
-        "quality of sampled text, by temperature and filter",
-    ),
-    "clipping": Part(
-        training_experiments.clipping,
-        ("learning_rate", "max_grad_norm", "seed"),
-        RUN,
-        "training with clipping and without",
-    ),
-    "relu": Part(
-        training_experiments.relu,
-        ("activation", "learning_rate", "max_grad_norm", "seed"),
-        RUN,
-        "training with tanh and ReLU",
-    ),
-    "no_grad": Part(
-        training_experiments.no_grad, ("chars",), ("hidden_dim", "rounds"), "writing with no_grad and without"
-    ),
-    "reach": Part(model_experiments.reach, ("model",), ("positions", "context"), "influence of a distant character"),
-    "recurrent_scale": Part(
-        model_experiments.recurrent_scale,
-        ("model", "g"),
-        (),
-        "gradients and Lyapunov exponent with W_hh × g",
-    ),
-}
-
-
-# ------------------------------------------------------------------------------------------------ the file
-
-
-def store_row(path: Path, name: str, source: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
-    """
-    Store a row in the study in place of the one with the same key, atomically.
-
-    source: the part's machine, data_sha256 and settings. anew: drop the other rows of the part. Raises ValueError if
-    stored rows have other ones.
-    """
-    study, row = read_study(path), rounded(row)
-    if anew:
-        study.pop(name, None)
-    require_same(path, name, study, source)
-    key = PARTS[name].key
-    others = [other for other in study.get(name, {"rows": []})["rows"] if any(other[part] != row[part] for part in key)]
-    write_bytes(path, as_text(study | {name: source | {"rows": [*others, row]}}).encode("utf-8"))
-
-
-def require_same(path: Path, name: str, study: dict[str, Any], source: dict[str, Any]) -> None:
-    """Raise ValueError if stored rows have another text or other settings."""
-    for what in ("data_sha256", "settings"):
-        if name in study and study[name][what] != source[what]:
-            raise ValueError(
-                f"the rows of {name} in {path} have the {what} {study[name][what]}, not {source[what]}: "
-                "give those, begin the part --anew, or name another file with --out"
-            )
-
-
-def read_study(path: Path) -> dict[str, Any]:
-    """Read the study. Raises ValueError if the file is not one."""
-    if not path.exists():
-        return {}
-    try:
-        study = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(study, dict) or not all(is_part(name, part) for name, part in study.items()):
-            raise ValueError("it was written by another program or version")
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a study ({error}): repair it, or name another file with --out") from None
-    return study
-
-
-def is_part(name: str, part: Any) -> bool:
-    """Return whether a value is a part of the study whose rows have its key."""
-    if name not in PARTS or not isinstance(part, dict) or part.keys() != {"machine", "data_sha256", "settings", "rows"}:
-        return False
-    rows = part["rows"]
-    return isinstance(rows, list) and all(isinstance(row, dict) and {*PARTS[name].key} <= row.keys() for row in rows)
-
-
-def rounded(value: Any) -> Any:
-    """Return a row as JSON: six digits, null for a number that is not finite."""
-    if isinstance(value, dict):
-        return {name: rounded(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(part) for part in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
-
-
-def as_text(study: dict[str, Any]) -> str:
-    """Serialize with one row per line, so that a new row is one line of a diff."""
-
-    def line(value: Any) -> str:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-    parts = []
-    for name in sorted(study, key=list(PARTS).index):
-        heads = [f" {line(what)}: {line(study[name][what])}" for what in ("machine", "data_sha256", "settings")]
-        rows = ",\n".join(f"  {line(row)}" for row in study[name]["rows"])
-        parts.append(f"{line(name)}: {{\n" + ",\n".join([*heads, f' "rows": [\n{rows}\n ]']) + "\n}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-# ------------------------------------------------------------------------------------------------ the verbs
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all parts."""
-    whole = script_parser(__doc__)
-    verbs = whole.add_subparsers(dest="part", required=True)
-    flags = {name: verbs.add_parser(name, help=part.help) for name, part in PARTS.items()}
-    bundled = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))
-
-    def add(parts: str, flag: str, kind: Any, default: Any, help: str) -> None:
-        """Add a flag to some parts; it takes several values if its default is a list."""
-        several: dict[str, Any] = (
-            {"nargs": "*" if flag.startswith("--top") else "+"} if isinstance(default, list) else {}
-        )
-        for part in parts.split():
-            flags[part].add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)", **several)
-
-    add("ngram", "--orders", Number(Range(2, 64, whole=True)), [5, 6, 7], "of the n-grams")
-    add("sampling", "--checkpoints", name_or_path, ["rnn", "lstm", "minigpt"], "names or folders")
-    add("sampling", "--temperatures", Number(LIMITS["temperature"]), [0.5, 0.8, 1.0, 1.2], "of each network")
-    add("sampling", "--top-k", Number(LIMITS["top_k"]), [2, 3, 4, 5, 7, 10, 20, 40], "at each temperature")
-    add("sampling", "--top-p", Number(LIMITS["top_p"]), [0.5, 0.6, 0.7, 0.8, 0.9, 0.95], "at each temperature")
-    add("sampling", "--texts", COUNT, 8, "per sampler, each with its seed")
-    add("sampling", "--chars", COUNT, 2000, "per text")
-    for part, steps, rates in (("clipping", 2000, [1e-3, 3e-3, 1e-2]), ("relu", 500, [1e-3])):
-        add(part, "--learning-rates", Number(OF_TRAINING["learning_rate"]), rates, "of the runs")
-        add(part, "--steps", COUNT, steps, "updates")
-    add("clipping relu", "--max-grad-norms", Number(OF_TRAINING["max_grad_norm"]), [0.0, 5.0], "0: no clipping")
-    for part, seeds in (("clipping", [0, 1, 2]), ("relu", [0, 1, 2, 3, 4, 5])):
-        add(part, "--seeds", SEED, seeds, "of the runs")
-    add("clipping relu", "--batch", WINDOW, 64, "windows per step")
-    add("clipping relu", "--seq-len", WINDOW, 128, "characters per window")
-    add("clipping relu", "--every", COUNT, 20, "steps per point of a curve")
-    add("clipping relu no_grad", "--hidden-dim", WIDTH, 256, "hidden units")
-    add("no_grad", "--chars", COUNT, [500, 2000, 10_000], "per text")
-    add("no_grad", "--rounds", COUNT, 9, "of each variant")
-    add("reach", "--checkpoints", name_or_path, bundled, "names or folders")
-    add("reach", "--positions", COUNT, 1024, "of held-out text")
-    add("reach", "--context", WINDOW, 256, "characters read before each")
-    add("recurrent_scale", "--checkpoints", name_or_path, ["rnn", "rnn-layernorm", "gru", "lstm"], "recurrent networks")
-    for name, verb in flags.items():
-        verb.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
-        verb.add_argument("--out", type=path, default=STUDY, help="the study (default: docs/study.json)")
-        verb.add_argument("--anew", action="store_true", help="drop the stored rows of the part")
-        threads = 1 if name == "no_grad" else None
-        verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
-    return whole
+from charrnn.study.study_file import read_study, require_same, store_row
+from charrnn.study.study_flags import study_parser
+from charrnn.study.study_parts import PARTS
 
 
 @script_runner.lasting_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one part, row by row, and return the exit code."""
-    options = parser().parse_args(arguments)
+    options = study_parser(__doc__).parse_args(arguments)
     part = PARTS[options.part]
     if options.threads:
         torch.set_num_threads(options.threads)
