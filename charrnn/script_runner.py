@@ -1,5 +1,5 @@
 """
-Run a script: standard streams, error messages and exit codes.
+Run a script: its parser, standard streams, error messages and exit codes.
 
     from charrnn.script_runner import run_module
     sys.exit(run_module("charrnn.commands.train"))  # calls its `main`
@@ -7,6 +7,7 @@ Run a script: standard streams, error messages and exit codes.
 Exit codes: that of `main`; 1 out of memory, 2 an error of the system, 130 Ctrl-C, 141 the reader of stdout has ended.
 """
 
+import argparse
 import errno
 import importlib
 import os
@@ -199,6 +200,11 @@ def shell_command(script: Path, *words: str) -> str:
     python = "python" if found and Path(found) == Path(sys.executable) else sys.executable
     path = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
     return " ".join(map(_shell_quote, [python, str(path), *words]))
+
+
+def script_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser that prints a script's docstring as its help."""
+    return argparse.ArgumentParser(description=adapt_help(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def adapt_help(help: str | None) -> str | None:

@@ -28,7 +28,7 @@ LAYERS = [
     {"model", "minigpt", "probes", "surprisal"},
     {"registry", "torch_reference"},
     {"training", "checkpoint", "gradient_flow", "tracing", "context_use", "neurons", "self_checks"},
-    {"hub", "figures", "profiling", "flags"},
+    {"hub", "figures", "profiling", "flag_types"},
     {"ui", "pretrained"},
     {"site"},
     {"commands", "bench"},

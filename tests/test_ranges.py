@@ -13,7 +13,7 @@ import torch
 
 from charrnn import registry, sampling, training
 from charrnn.clamps import Clamp, ClampSet
-from charrnn.flags import Number
+from charrnn.flag_types import Number
 from charrnn.model import CharRNN
 from charrnn.ranges import Range, written
 from charrnn.sampling import SamplingSettings, UniformStream

@@ -24,7 +24,7 @@ from charrnn.checkpoint import Checkpoint, load
 from charrnn.clamps import Clamp
 from charrnn.export import recorded_step
 from charrnn.export.network_file import pack_network
-from charrnn.flags import COUNT, Number
+from charrnn.flag_types import COUNT, Number
 from charrnn.gradient_flow import SCALE_RANGE, scale_recurrent
 from charrnn.paths import CHECKPOINTS
 from charrnn.profiling import machine

@@ -17,7 +17,6 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from charrnn import script_runner
-from charrnn.flags import script_parser
 
 # The headless shell renders the same pages with half of the work.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -106,7 +105,7 @@ def _package_commands(*choices: list[str]) -> list[list[str]]:
 
 def main() -> int:
     """Print the paths of the browsers, installing what is missing; return the exit code."""
-    parser = script_parser(__doc__)
+    parser = script_runner.script_parser(__doc__)
     parser.add_argument("--all", action="store_true", help="Firefox and WebKit too")
     needs_others = parser.parse_args().all
     if (found := find_browser() or install_browser()) is None:

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from charrnn.bench.app_process import serving
 from charrnn.bench.find_browser import find_browser
-from charrnn.flags import SECONDS, name_or_path
+from charrnn.flag_types import SECONDS, name_or_path
 from charrnn.paths import CHECKPOINTS
 from charrnn.profiling import resident_bytes
 from charrnn.ui.server.checkpoint_store import Store

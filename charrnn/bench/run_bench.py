@@ -26,7 +26,7 @@ from torch import Tensor
 
 from charrnn.bench import profile as bench_profile
 from charrnn.cells import CELLS
-from charrnn.flags import COUNT, THREADS, WIDTH, WINDOW
+from charrnn.flag_types import COUNT, THREADS, WIDTH, WINDOW
 from charrnn.gradient_flow import gradient_flow
 from charrnn.model import CharRNN
 from charrnn.profiling import VOCAB_SIZE, interleave, machine, plain_training, synthetic_corpus

@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 
 from charrnn.bench.app_process import serving
-from charrnn.flags import SECONDS
+from charrnn.flag_types import SECONDS
 from charrnn.paths import CHECKPOINTS
 from charrnn.profiling import machine
 from charrnn.text_tables import columns

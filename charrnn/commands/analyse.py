@@ -42,7 +42,7 @@ from charrnn.bootstrap import interval_facts
 from charrnn.checkpoint import Checkpoint, write_analyses
 from charrnn.context_use import memory_record, memory_used
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
-from charrnn.flags import THREADS, path, script_parser
+from charrnn.flag_types import THREADS, path
 from charrnn.gradient_flow import flow_record, gradient_flow, lyapunov_exponents, tail_slope
 from charrnn.neurons import ConceptTargets, leaderboard_record, leaderboards, sha256_of
 from charrnn.paths import CHECKPOINTS
@@ -137,7 +137,7 @@ def analyse(
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = script_parser(__doc__)
+    parser = script_runner.script_parser(__doc__)
     bundled = sorted(path.parent for path in CHECKPOINTS.glob("*/model.safetensors"))
     parser.add_argument("folders", type=path, nargs="*", default=bundled, metavar="FOLDER", help="default: all bundled")
     parser.add_argument("--data", type=path, help="the text they were trained on (default: Tiny Shakespeare)")

@@ -26,8 +26,9 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.corpus import Corpus, random_windows, read_text, tiny_shakespeare
-from charrnn.flags import path, script_parser
+from charrnn.flag_types import path
 from charrnn.metrics import bits_per_char, perplexity
+from charrnn.script_runner import script_parser
 from charrnn.training import evaluate_cold, evaluate_stream, loss_nats
 
 TOLERANCE_NATS = 1e-3

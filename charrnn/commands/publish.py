@@ -21,13 +21,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from charrnn import hub, script_runner
-from charrnn.flags import name_or_path, path, script_parser
+from charrnn.flag_types import name_or_path, path
 from charrnn.paths import CHECKPOINTS, REPOSITORY
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all verbs."""
-    whole = script_parser(__doc__)
+    whole = script_runner.script_parser(__doc__)
     verbs = whole.add_subparsers(dest="verb", required=True)
     checkpoints = verbs.add_parser("checkpoints", help="one checkpoint, or all of them")
     space = verbs.add_parser("space", help="the page; replaces the files of the Space")

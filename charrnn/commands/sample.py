@@ -16,7 +16,7 @@ from pathlib import Path
 
 from charrnn import checkpoint, script_runner
 from charrnn.corpus import read_text, tiny_shakespeare
-from charrnn.flags import SEED, Number, name_or_path, path, script_parser
+from charrnn.flag_types import SEED, Number, name_or_path, path
 from charrnn.paths import BUNDLED, CHECKPOINTS
 from charrnn.ranges import Range
 from charrnn.registry import Network
@@ -29,7 +29,7 @@ STEP = CHARS = Number(Range(0, 10**9, whole=True))
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the flags and check that they go together."""
-    parser = script_parser(__doc__)
+    parser = script_runner.script_parser(__doc__)
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
         "--checkpoint", type=name_or_path, default="rnn", help="a name under checkpoints/, or any checkpoint folder"

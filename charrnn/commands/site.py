@@ -22,7 +22,7 @@ from pathlib import Path
 
 from charrnn import script_runner
 from charrnn.checkpoint import checkpoint_folders
-from charrnn.flags import path, script_parser
+from charrnn.flag_types import path
 from charrnn.paths import app_checkpoints
 from charrnn.site import PAGE, Site, build_site, is_single_file, selected_checkpoints, single_file
 
@@ -31,7 +31,7 @@ SITE_FOLDER = "charrnn"  # below OUT, beside index.html
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the flags."""
-    parser = script_parser(__doc__)
+    parser = script_runner.script_parser(__doc__)
     parser.add_argument("out", metavar="OUT", nargs="?", type=path, help="a new folder, or one built before")
     parser.add_argument("--single-file", type=path, metavar="FILE", help="write one HTML file instead")
     parser.add_argument("--checkpoints", type=path, default=app_checkpoints(), help="a folder of them (%(default)s)")

@@ -29,7 +29,7 @@ import torch
 
 from charrnn import checkpoint, script_runner
 from charrnn.commands import train_all, train_flags, train_run, train_text
-from charrnn.flags import path, script_parser
+from charrnn.flag_types import path
 from charrnn.metrics import bits_per_char
 from charrnn.paths import REPOSITORY
 from charrnn.text_tables import columns
@@ -50,7 +50,7 @@ class Run:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the flags; those of the recipe remain lists of words for train.py."""
-    parser = script_parser(__doc__)
+    parser = script_runner.script_parser(__doc__)
     parser.add_argument("--into", type=path, default=REPOSITORY / "runs/sweep", help="default: runs/sweep")
     parser.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
     parser.add_argument("--threads", default="1", help="of each run; they decide the last digits (default: 1)")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from charrnn import script_runner
-from charrnn.flags import COUNT, SEED, THREADS, Number, path, script_parser
+from charrnn.flag_types import COUNT, SEED, THREADS, Number, path
 from charrnn.paths import REPOSITORY
 from charrnn.registry import KINDS, build_on_meta
 from charrnn.training import LIMITS, RECIPES, Recipe, default_recipe
@@ -40,7 +40,7 @@ NOT_BUNDLED = "would train other networks than the bundled ones: name a folder w
 
 def parse(argv: list[str] | None, description: str | None = None) -> argparse.Namespace:
     """Parse the flags and check that they go together."""
-    parser = script_parser(description)
+    parser = script_runner.script_parser(description)
     run = parser.add_argument_group("the run")
     run.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
     run.add_argument("--out", type=path, help="the checkpoint folder (default: checkpoints/NAME of the recipe)")

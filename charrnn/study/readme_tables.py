@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from charrnn import flags
 from charrnn.bench.run_bench import GOALS, UNITS, shown
 from charrnn.checkpoint import describe
 from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
+from charrnn.flag_types import path
 from charrnn.paths import REPOSITORY
+from charrnn.script_runner import script_parser
 from charrnn.study import results_document
 from charrnn.study.lab_sheet_answers import lab_sheet
 from charrnn.study.load_records import BENCHES, Records, record
@@ -124,7 +125,7 @@ def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the flags ask for, write the files and return the exit code."""
-    parser = flags.script_parser(__doc__)
+    parser = script_parser(__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if a file is outdated")
     parser.add_argument(
         "--bench", action="store_true", help="run the benchmarks first and store their records in docs/"
@@ -133,9 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--engine", action="store_true", help="compare the page's engine with Python and store the record"
     )
     parser.add_argument("--load", action="store_true", help="measure many pages at once and store the record (minutes)")
-    parser.add_argument(
-        "--runs", nargs="+", type=flags.path, metavar="FOLDER", help="store the metrics of these checkpoints"
-    )
+    parser.add_argument("--runs", nargs="+", type=path, metavar="FOLDER", help="store the metrics of these checkpoints")
     options = parser.parse_args(arguments)
     if options.check and (options.bench or options.engine or options.load or options.runs):
         parser.error("--check changes nothing: leave --bench, --engine, --load and --runs out")
@@ -165,6 +164,6 @@ def write(root: Path, only_check: bool) -> int:
         names = ", ".join(path.relative_to(root).as_posix() for path in stale)
         print(f"{names}: not what python scripts/report.py writes", file=sys.stderr)
         return 1
-    for path, text in stale.items():
-        write_result(path, text)
+    for file, text in stale.items():
+        write_result(file, text)
     return 0

@@ -3,10 +3,11 @@
 import argparse
 from typing import Any
 
-from charrnn.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path, script_parser
+from charrnn.flag_types import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path
 from charrnn.paths import CHECKPOINTS, STUDY
 from charrnn.ranges import Range
 from charrnn.sampling import LIMITS
+from charrnn.script_runner import script_parser
 from charrnn.study.study_parts import PARTS
 from charrnn.training import LIMITS as OF_TRAINING
 

@@ -24,7 +24,7 @@ if __name__ == "__main__":
 from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
-from charrnn import flags
+from charrnn import flag_types
 from charrnn.bench.app_process import running_app
 from charrnn.bench.find_browser import find_browser
 from charrnn.bench.page_speed import ALIVE
@@ -161,12 +161,15 @@ def of_readme(browser: Browser, address: str, out: Path) -> None:
 def main() -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description="Pictures of the page, taken from the running app.")
-    parser.add_argument("--out", type=flags.path, default=ROOT / "docs", help="folder of the README's pictures")
+    parser.add_argument("--out", type=flag_types.path, default=ROOT / "docs", help="folder of the README's pictures")
     parser.add_argument(
-        "--all", type=flags.path, metavar="FOLDER", help="every tab in every look instead, into this folder"
+        "--all", type=flag_types.path, metavar="FOLDER", help="every tab in every look instead, into this folder"
     )
     parser.add_argument(
-        "--checkpoints", type=flags.name_or_path, default=str(ROOT / "checkpoints"), help="folder of the checkpoints"
+        "--checkpoints",
+        type=flag_types.name_or_path,
+        default=str(ROOT / "checkpoints"),
+        help="folder of the checkpoints",
     )
     arguments = parser.parse_args()
     out = arguments.all or arguments.out

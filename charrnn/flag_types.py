@@ -1,4 +1,4 @@
-"""The parser of a script, and its argparse types: numbers with a range, and paths."""
+"""Types of command-line flags for argparse: numbers with a range, and paths."""
 
 import argparse
 from dataclasses import dataclass
@@ -6,14 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.ranges import Range
-from charrnn.script_runner import adapt_help
 from charrnn.seeds import SEEDS
 from charrnn.training import LIMITS as TRAINING_LIMITS
-
-
-def script_parser(doc: str | None) -> argparse.ArgumentParser:
-    """Return a parser that prints a script's docstring as its help."""
-    return argparse.ArgumentParser(description=adapt_help(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 @dataclass(frozen=True)
