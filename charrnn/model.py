@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from charrnn import cells, export, fast_path_check, sampling
+from charrnn import cells, edited_equations, export, sampling
 from charrnn.bptt import activation_grads, gru, lstm, through_time, vanilla
 from charrnn.bptt import layer_norm as norm
 from charrnn.cells import CELLS
 from charrnn.chunked_logits import MAX_LOGITS
 from charrnn.dropout import dropout
-from charrnn.fast_path_check import require_same
+from charrnn.edited_equations import require_same
 from charrnn.hub_methods import PretrainedMethods
 
 DEFINING_MODULES = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)
@@ -105,16 +105,16 @@ class CharRNN(PretrainedMethods, nn.Module):
 
     def bptt_difference(self) -> str:
         """Describe how `bptt_forward` differs from an edited `forward`; "" if it does not."""
-        return fast_path_check.difference(self, require_bptt_matches, DEFINING_MODULES)
+        return edited_equations.difference(self, require_bptt_matches, DEFINING_MODULES)
 
     edited = bptt_difference  # the project's checkpoints were trained through `bptt`
 
     def notices(self) -> list[str]:
         """Return warnings about slow paths in use; none if the fast paths match `forward`."""
-        training, writing = self.bptt_difference(), export.not_recorded(self)
+        training = self.bptt_difference()
         return [
             *([f"{SLOW_TRAINING} ({training})."] if training else []),
-            *([f"{fast_path_check.SLOW_GENERATION} ({writing})."] if writing else []),
+            *export.slow_generation_notices(self),
         ]
 
     def input_table(self) -> Tensor:
@@ -187,7 +187,7 @@ def require_bptt_matches(network: CharRNN) -> None:
     rng = torch.Generator().manual_seed(1)
     ids = torch.stack([torch.arange(vocab_size), torch.randperm(vocab_size, generator=rng)], dim=1)  # (B, 2)
     zeros = network.cell.initial_state(vocab_size)
-    scale = fast_path_check.log_spaced(vocab_size)[torch.randperm(vocab_size, generator=rng), None]
+    scale = edited_equations.log_spaced(vocab_size)[torch.randperm(vocab_size, generator=rng), None]
     random_state = [scale * torch.randn(part.shape, generator=rng, dtype=part.dtype) for part in zeros]
     for initial in (None, type(zeros)(*(part.requires_grad_() for part in random_state))):
         expected, found = (

@@ -1,6 +1,6 @@
 """One decode step of a network as data: recorded from its torch module, run without torch."""
 
-from charrnn.export.checked import (
+from charrnn.export.checked_recording import (
     decoder_of,
     exact_copy,
     graph_decoder,
@@ -8,6 +8,7 @@ from charrnn.export.checked import (
     module_state,
     not_recorded,
     recorded_step,
+    slow_generation_notices,
     state_arrays,
 )
 from charrnn.export.decoder import GraphDecoder, GraphState
@@ -33,5 +34,6 @@ __all__ = [
     "record",
     "recorded_step",
     "size_by_length",
+    "slow_generation_notices",
     "state_arrays",
 ]

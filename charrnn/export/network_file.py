@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from charrnn.export.checked import graph_json
+from charrnn.export.checked_recording import graph_json
 
 MAX_BYTES = 16 << 20  # of the weights; a page loads larger networks too slowly
 

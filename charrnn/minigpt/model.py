@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from charrnn import export, fast_path_check
+from charrnn import edited_equations, export
 from charrnn.dropout import dropout
-from charrnn.fast_path_check import require_same
+from charrnn.edited_equations import require_same
 from charrnn.hub_methods import PretrainedMethods
 from charrnn.minigpt import equations
 from charrnn.minigpt.decoder import BatchReadingDecoder
@@ -159,14 +159,14 @@ class MiniGPT(PretrainedMethods, nn.Module):
 
     def edited(self) -> str:
         """Describe how `forward` differs from the equations used in training; "" if not."""
-        return fast_path_check.difference(self, require_known_logits, DEFINING_MODULES)
+        return edited_equations.difference(self, require_known_logits, DEFINING_MODULES)
 
     def notices(self) -> list[str]:
         """Return warnings about edited equations and slow paths."""
-        edited, writing = self.edited(), export.not_recorded(self)
+        edited = self.edited()
         return [
             *([f"The equations of MiniGPT are not those that the bundled one learnt by ({edited})."] if edited else []),
-            *([f"{fast_path_check.SLOW_GENERATION} ({writing})."] if writing else []),
+            *export.slow_generation_notices(self),
         ]
 
     def decoder(self) -> "BatchReadingDecoder | export.ModuleDecoder":

@@ -1,7 +1,7 @@
 """
-Check that a fast path still computes what the equations say.
+Find out whether the equations of a network were edited.
 
-A network's `forward` is its definition. The hand-written backward pass is compared with it before use: on a random
+A network's `forward` is its definition. The fast path of training, `bptt`, is compared with it before use: on a random
 network of the same architecture, in float64, with inputs and states of sizes 0.001 to 1000. If they differ, or the
 fast path raises, `forward` is used instead.
 """
@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SLOW_GENERATION = "The decode step of this network cannot be recorded: the torch module writes, several times slower"
 TOLERANCE = 1e-8  # relative and absolute: far above float64 rounding, far below the effect of an edit
 VOCAB_SIZE = 12  # of the random network
 MAX_UNITS = 512  # of the random network

@@ -14,6 +14,7 @@ from charrnn.export.graph import Graph
 from charrnn.export.module_decoder import ModuleDecoder
 from charrnn.export.recorder import RecordingError, leaves_of_length, record
 
+SLOW_GENERATION = "The decode step of this network cannot be recorded: the torch module writes, several times slower"
 CHECKED = 64  # characters of the check
 CLOSE = 1e-9  # relative to values above 1, absolute below
 _RECORDED = "_recorded_step"  # attribute of a network: its graph, or why there is none
@@ -54,6 +55,12 @@ def not_recorded(network: Any) -> str:
     except RecordingError as error:
         return f"{error}"
     return ""
+
+
+def slow_generation_notices(network: Any) -> list[str]:
+    """Return a notice if a network's step cannot be recorded, else none."""
+    reason = not_recorded(network)
+    return [f"{SLOW_GENERATION} ({reason})."] if reason else []
 
 
 def exact_copy(network: Any) -> Any:
