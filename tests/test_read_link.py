@@ -49,6 +49,7 @@ VALUES = {  # invalid ones
     "lecture": ("yes",),
     "range": ("0-0", "123456-1", "5", "5-4-3", "٣-٤"),
     "unit": ("constructor:1", "h:٣", "h:1234567", "h:-1"),
+    "color": ("", "None", "h:", "constructor:1", "h:٣"),
     "clamp": (
         *("__proto__:all:0", "h:1:", "h:1:x", "h:1:0,", "h:1:0,h", "h:1:-1.5", "f:2:0"),
         *("h:1:0,h:2:0,h:1:1", "h:all:0,h:1:0,h:all:1"),
@@ -128,6 +129,7 @@ def random_parameters(store: Store, lot: random.Random) -> dict[str, str]:
         "range": f"{first}-{first + lot.randrange(50)}",
         "tick": ",".join(lot.choices([*names, ""], k=lot.randrange(5))),
         "hide": ",".join(lot.choices([*HIDEABLE], k=lot.randrange(4))),
+        "color": lot.choice(["none", "surprise", f"{name}:{lot.randrange(all_units)}"]),
         "unit": f"{name}:{lot.randrange(all_units)}",
         "clamp": ",".join(clamps),
         "knob": f"{lot.uniform(0.5, 1.6):.2f}",

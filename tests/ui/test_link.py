@@ -62,6 +62,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     open_options(page)
     page.locator(".cr-change").click()
     page.get_by_role("button", name="by activity").click()
+    page.evaluate("charrnn.emit('color-by-unit', { unit: 13, position: 3 })")
     first = write(page, seed=11, characters=90, prompt=PROMPT)
 
     link = copied(page, "link")
@@ -80,6 +81,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
         "characters": "90",
         "prompt": PROMPT,
         "view": "c",
+        "color": "c:13",
         "change": "1",
         "rows": "activity",
         "sha": trained.info.sha256[:12],
@@ -90,6 +92,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     other = open_page(context, link)
     assert text(other) == first
     assert other.evaluate("[charrnn.live.record.view.name, charrnn.live.map.change]") == ["c", True]
+    expect(other.locator(".cr-coloring [aria-pressed=true]")).to_have_text("unit 13")
     expect(other.locator(".cr-orders [data-value=activity]")).to_have_attribute("aria-pressed", "true")
     assert other.locator("#cr-prompt").input_value() == PROMPT and other.locator("#cr-seed").input_value() == "11"
     assert copied(other, "link") == link
@@ -127,8 +130,6 @@ def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app:
         said = page.locator(".cr-share-status").inner_text()
         assert "does not carry" in said and [part for part in names if part not in said] == []
 
-    page.evaluate("charrnn.emit('color-by-unit', { unit: 1, position: 3 })")
-    expect_also("the colours of the text")
     page.get_by_role("tab", name="Gradients").click()
     use_text(page, "To be, or not to be. " * 20)
     expect_also("the text of “How far back does learning reach?”")
@@ -204,7 +205,7 @@ def test_link_carries_read_text_and_its_continuation(context: BrowserContext, ap
     page.wait_for_function("text => charrnn.live.text === text", arg=passage)
     link = copied(page, "link")
     assert page.locator(".cr-share-status").inner_text() == "Link copied."
-    assert query(link)["read"] == passage and not {"characters", "prompt"} & set(query(link))
+    assert query(link)["read"] == passage and not {"characters", "prompt", "color"} & set(query(link))
     other = open_page(context, link)
     assert text(other) == passage and other.evaluate("charrnn.live.record.prompt") == len(passage)
     assert other.locator("#cr-passage").input_value() == passage

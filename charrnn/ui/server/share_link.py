@@ -66,6 +66,7 @@ NUMBERS = SAMPLING_LIMITS | {
 FORMS = {
     "edits": ("[0-9]{1,6}:.(,[0-9]{1,6}:.)*", "give position:character, separated by commas"),
     "range": ("[0-9]{1,5}-[0-9]{1,5}", "give two rows of the heatmap, as in 13-40"),
+    "color": ("none|surprise|[^:]{1,40}:[0-9]{1,6}", "give none, surprise or name:unit"),
     "unit": ("[^:]{1,40}:[0-9]{1,6}", "give name:unit"),
     "clamp": (
         "[^:,]+:([0-9]{1,6}|all):[^:,]+(,[^:,]+:([0-9]{1,6}|all):[^:,]+)*",
@@ -118,10 +119,11 @@ class LinkContext:
 
     def unit(self, value: str) -> tuple[str, int]:
         """Parse the selected unit of the tab Neurons: name:unit."""
-        name, unit = _in_form("unit", value).split(":")
-        if name not in self.loaded.view_names:
-            raise ValueError(f"unit is {name!r}: give one of {', '.join(self.loaded.view_names)}")
-        return name, Range(0, self.loaded.info.hidden_dim - 1, whole=True).require("unit", int(unit))
+        return self._unit_of("unit", _in_form("unit", value))
+
+    def color(self, value: str) -> str | tuple[str, int]:
+        """Parse the colors of the text: none, surprise or name:unit."""
+        return self._unit_of("color", value) if ":" in _in_form("color", value) else value
 
     def clamp(self, value: str) -> list[tuple[str, int | None, float]]:
         """Parse clamps: a list of name:unit:value; the unit `all` means every unit."""
@@ -150,6 +152,12 @@ class LinkContext:
 
     def hide(self, value: str) -> list[str]:
         return self._some_of("hide", value, [*HIDEABLE])
+
+    def _unit_of(self, parameter: str, value: str) -> tuple[str, int]:
+        name, unit = value.split(":")
+        if name not in self.loaded.view_names:
+            raise ValueError(f"{parameter} is {name!r}: give one of {', '.join(self.loaded.view_names)}")
+        return name, Range(0, self.loaded.info.hidden_dim - 1, whole=True).require("unit", int(unit))
 
     def _some_of(self, parameter: str, value: str, options: list[str]) -> list[str]:
         names = [name for name in value.split(",") if name]
@@ -210,6 +218,7 @@ class LinkQuery(Writing):
     ] = Field(default_factory=list)
     tab: Annotated[str | None, AfterValidator(lambda value: TABS[_one_of(value, TABS)])] = None
     view: Annotated[str | None, _in_context(LinkContext.view)] = None
+    color: Annotated[Any, _in_context(LinkContext.color)] = None
     change: Annotated[bool | None, FLAG] = None
     rows: Annotated[str | None, AfterValidator(lambda value: _one_of(value, ROWS))] = None
     range: Annotated[tuple[int, int] | None, PlainValidator(_range)] = None
@@ -297,6 +306,8 @@ def parse_link(store: Store, sent: Mapping[str, str], scenes: int = 0) -> ShareL
     resolved: dict[str, Any] = {"model": context.loaded.info.name, "step": context.loaded.checkpoint.step}
     if "prompt" not in query.model_fields_set:
         resolved["prompt"] = prompt_for(context.loaded, query.prompt)
+    if isinstance(query.color, tuple):
+        resolved["view"] = query.color[0]  # the text and the heatmap show one quantity
     if query.tab in [TABS.get(name) for name in query.hide or ()]:
         resolved["tab"] = None
     return ShareLink(query.model_copy(update=resolved), context.loaded, tuple(found))

@@ -27,7 +27,10 @@ export function createLinkHandler(element, showSettings) {
     page.emit("comparison-linked");
     applySettings(link);
     openTab(link.tab);
-    whenReady(() => arrangeHeatmap(link));
+    whenReady(() => {
+      arrangeHeatmap(link);
+      if (link.color) page.live.color(link.color);
+    });
   };
 }
 

@@ -112,6 +112,7 @@ function linkTo(settings) {
   const tab = Object.entries(page.tabs).find(([, title]) => title === selectedTab());
   if (tab && (scene || tab[0] !== "write")) parts.push(["tab", tab[0]]);
   if (record && (scene || record.view.name !== record.model.views[0])) parts.push(["view", record.view.name]);
+  if (page.live.coloring !== (read === undefined ? "none" : "surprise")) parts.push(["color", page.live.coloring]);
   if (page.live.map.change) parts.push(["change", 1]);
   const rows = document.querySelector('.cr-orders [aria-pressed="true"]')?.dataset.value;
   if (rows && rows !== "similarity") parts.push(["rows", rows]);

@@ -31,6 +31,7 @@ export function readLink(search, schema, models) {
   const link = { ...schema.defaults, prompt: model.prompt, edits: [], ...given };
   link.write = link.read && !given.characters ? 0 : link.characters;
   if (!link.read) delete link.read;
+  if (Array.isArray(link.color)) link.view = link.color[0]; // the text and the heatmap show one quantity
   const { hide = [] } = link;
   if (hide.some((each) => schema.tabs[each] === link.tab)) delete link.tab;
   const hidden = hide.map((each) => schema.hideable[each]);
@@ -63,6 +64,10 @@ function parse(sent, schema, models) {
   const views = () => schema.views[model.name];
   const viewOf = (name, problem) =>
     Object.hasOwn(views(), name) ? views()[name] : fail(`${problem}: give one of ${Object.keys(views()).join(", ")}`);
+  const unitOf = (parameter, text) => {
+    const [name, unit] = text.split(":");
+    return [name, requireNumber("unit", unit, viewOf(name, `${parameter} is ${repr(name)}`).units)];
+  };
 
   const KINDS = {
     number: requireNumber,
@@ -109,10 +114,8 @@ function parse(sent, schema, models) {
       const [first, last] = text.split("-").map(Number);
       return 1 <= first && first <= last ? [first, last] : fail(`range is ${shown(text)}: ${expected}`);
     },
-    unit: (text) => {
-      const [name, unit] = text.split(":");
-      return [name, requireNumber("unit", unit, viewOf(name, `unit is ${repr(name)}`).units)];
-    },
+    unit: (text) => unitOf("unit", text),
+    color: (text) => (text.includes(":") ? unitOf("color", text) : text),
     clamp: (text, { max_clamps: max }) => {
       const clamps = text.split(",").map((clamp) => clamp.split(":"));
       if (clamps.length > max) fail(`clamp is ${shown(text)}: give a list of at most ${max}`);

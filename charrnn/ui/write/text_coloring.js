@@ -42,6 +42,19 @@ export class TextColoring {
     this.set(mode === "surprise", mode === "unit" ? this.offeredUnit() : null);
   }
 
+  /** The colors as a link carries them: "none", "surprise" or view:unit; see share_link.py. */
+  get linked() {
+    return this.mode === "unit" ? this.live().record.view.name + ":" + this.cursor.unit : this.mode;
+  }
+
+  /** Choose as a link does. color: "none", "surprise" or [view, unit]. */
+  chooseLinked(color) {
+    const [view, unit] = Array.isArray(color) ? color : [null, null];
+    if (view !== null && view !== this.live().record.view.name) return; // of another text, restored after a reload
+    this.isChosen = true;
+    this.set(color === "surprise", unit);
+  }
+
   /** Return the unit of the choice "unit": the last one, else the one named with the highest score, else the most active. */
   offeredUnit() {
     const { record } = this.live();

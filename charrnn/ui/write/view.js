@@ -3,7 +3,6 @@
 
 import { setText } from "../components/create_element.js";
 import { onTheme, page, spoken } from "../components/page_state.js";
-import { registerUnlinked } from "../components/unlinked.js";
 import { showInterventions } from "../session/interventions.js";
 import { session } from "../session/page_session.js";
 import { attachBranching } from "./branching.js";
@@ -287,8 +286,6 @@ export function mount({ element }) {
     redraw();
   });
 
-  registerUnlinked(() => (coloring.mode === (record?.isRead ? "surprise" : "none") ? "" : "the colours of the text"));
-
   // Exposed to keyboard shortcuts, measurements and tests.
   page.live = {
     get shown() { return element.offsetParent !== null; },
@@ -300,6 +297,11 @@ export function mount({ element }) {
     get text() { return record ? record.characters.slice(0, drawn).join("") : ""; },
     get received() { return record ? record.length : 0; },
     get saved() { return { pinned: cursor.pinned, unit: cursor.unit, bySurprise: coloring.bySurprise }; },
+    get coloring() { return coloring.linked; },
+    color(linked) {
+      coloring.chooseLinked(linked);
+      showColors();
+    },
     restore({ pinned, unit, bySurprise }) {
       cursor.pinned = pinned;
       coloring.set(bySurprise, unit !== null && unit < record.rows ? unit : null);
