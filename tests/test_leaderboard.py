@@ -94,9 +94,8 @@ def test_leaderboard_matches_plain_loop(units: Units, trained: Path):
         np.testing.assert_allclose(values, [row.train, row.held_out, row.percentile, row.to_beat, margin], atol=1e-6)
         assert (margin > 0) == row.found
     named = sum(name is not None for name in unit_names(targets, scores, baseline))
-    counts = (
-        f"{len(found)} of {len(best)} ideas have a unit in the update gate z ({baseline.chance:.1f} expected by chance)"
-    )
+    chance = f"({baseline.chance:.1f} expected by chance)"
+    counts = f"{len(found)} of {len(best)} concepts have a unit in the update gate z {chance}"
     assert last["words"].startswith(f"{counts}; {named} of 16 units have a name (0 expected by chance)")
     tested = (
         "Tested on the second half of 1,500 characters of the text you typed or pasted, against 128 untrained units."
@@ -123,7 +122,7 @@ def test_regex_adds_row_and_reports_errors(units: Units, trained: Path):
     assert table["your pattern"][1:6] == table["capital"][1:6]
     share = np.mean([c.isupper() for c in OWN])
     assert last["words"].startswith(f"Your pattern matches {share:.1%} of 1,500 characters of the text you typed or ")
-    assert last["cards"][0]["title"] == "your idea: [A-Z]" and last["cards"][0]["unit"] == table["capital"][1]
+    assert last["cards"][0]["title"] == "your pattern: [A-Z]" and last["cards"][0]["unit"] == table["capital"][1]
     wrong = messages(leaderboard, units, "rnn", text=OWN, pattern="a(b")[-1]
     assert wrong["pattern_error"]["position"] == 1 and "“(” is never closed" in wrong["pattern_error"]["words"]
     assert "your pattern" not in cells(wrong)
@@ -201,7 +200,7 @@ def test_invalid_leaderboards_are_refused(table: str, column: str, value: Any):
 
 
 def test_unit_values_match_decoder(units: Units, trained: Path):
-    first, last = messages(unit_activations, units, "lstm", view="c", unit=5, text=OWN)
+    first, *_, last = messages(unit_activations, units, "lstm", view="c", unit=5, text=OWN)
     assert first["busy"] and (last["view"], last["unit"], last["units"]) == ("c", 5, 16)
     checkpoint = load(trained / "lstm")
     values = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations["c"][:, 5]
@@ -241,15 +240,12 @@ def test_unit_scores_are_column_of_all_scores(units: Units, trained: Path):
     excess = scores.held_out - baseline.to_beat[:, None]
     best, worst = int(excess.max(axis=0).argmax()), int(excess.max(axis=0).argmin())
     query: Any = {"view": "h", "unit": best, "text": OWN}
-    without = messages(unit_activations, units, "gru", **query)[-1]
-    assert without["table"] is None and "untrained" not in without["words"]  # the baseline is not measured yet
-    messages(leaderboard, units, "gru", **query)
     for unit in (best, worst):
         last = messages(unit_activations, units, "gru", **query | {"unit": unit})[-1]
         rows = cells(last) if last["table"] else {}
         better = [c for c in (-excess[:, unit]).argsort()[:5] if excess[c, unit] > 0]  # than untrained units
         assert list(rows) == [targets.names[c] for c in better]
-        assert ("tracks no idea" in last["words"]) == (not better)
+        assert ("tracks no concept" in last["words"]) == (not better)
         for concept, (sign, train, held_out, to_beat) in rows.items():
             c = targets.names.index(concept)
             expected = scores.train[c, unit], scores.held_out[c, unit], baseline.to_beat[c]

@@ -140,7 +140,7 @@ def test_link_names_what_it_does_not_carry(context: BrowserContext, trained_app:
     page.get_by_role("tab", name="Neurons").click()
     page.locator("#cr-units [name=pattern]").fill("th")
     page.get_by_role("button", name="Test it").click()
-    expect(page.locator("#cr-units .cr-card").first).to_contain_text("your idea: th")
+    expect(page.locator("#cr-units .cr-card").first).to_contain_text("your pattern: th")
     expect_also("the pattern of “Which unit learnt what?”")
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#cr-results .js-plotly-plot")).to_be_visible()  # its views have loaded

@@ -113,7 +113,7 @@ def test_leaderboard_opens_a_unit_and_its_spans(context: BrowserContext, app: st
 def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContext, app: str):
     page = open_page(context, app + "?tab=neurons&unit=h:9")
     expect_unit(page, "h", 9)
-    field = page.get_by_label("test your own idea")
+    field = page.get_by_label("test your own pattern")
     field.fill("a(b")
     field.press("Enter")
     error = page.locator(".cr-pattern-error")
@@ -129,7 +129,7 @@ def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContex
     passage = text(page)
     field.fill("(?i)[aeiou]")
     page.get_by_role("button", name="Use my text from Write").first.click()
-    expect(page.locator(f"{BOARD} .cr-card").first).to_contain_text("your idea: (?i)[aeiou]")
+    expect(page.locator(f"{BOARD} .cr-card").first).to_contain_text("your pattern: (?i)[aeiou]")
     expect(error).to_be_hidden()
     by_concept = {each[0]: each for each in rows(page)}
     assert by_concept["your pattern"][2:7] == by_concept["vowel"][2:7]
@@ -156,7 +156,7 @@ def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContex
     page.wait_for_function(f"document.querySelector('#cr-unit .cr-here').position === {position + 1}")
 
     set_slider(page, "step", 1)
-    expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text("ideas have a unit")
+    expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text("concepts have a unit")
     page.wait_for_function("charrnn.live.record.model.step === 10")
     set_slider(page, "step", page.evaluate("Number(document.querySelector('#cr-step').max)"))  # with saved scores
     choose(page, "lstm")

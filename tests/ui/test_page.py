@@ -152,7 +152,7 @@ def test_form_submitted_before_its_script_arrives_is_answered(page: Page, app: s
     page.locator("#cr-units [name=pattern]").fill("th")
     page.get_by_role("button", name="Test it").click()
     held[0].continue_()
-    expect(page.locator("#cr-units .cr-card").first).to_contain_text("your idea: th")
+    expect(page.locator("#cr-units .cr-card").first).to_contain_text("your pattern: th")
 
 
 # ------------------------------------------------------------------ endpoints

@@ -32,8 +32,7 @@ BELOW = "some/path"  # where the folder is on its server
 ANALYSES = (GRADIENTS, NEURONS, COMPARE, HOOD)
 NEEDS_PYTHON = "This needs Python: start the app"
 LINKED = SamplingSettings(temperature=1.15, top_k=20)
-# Durations, and a sentence about a unit that the app adds once it has scored untrained units.
-VARYING = re.compile(r", in [0-9.]+ s(?=\.)| In this text it tracks no idea better than untrained units do\.")
+VARYING = re.compile(r", in [0-9.]+ s(?=\.)")
 
 
 class Pages(SimpleHTTPRequestHandler):

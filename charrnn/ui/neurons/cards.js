@@ -1,4 +1,4 @@
-// Cards of the units that track an idea best: two lines of text colored by the unit, and its score beside untrained networks.
+// Cards of the units that track a concept best: two lines of text colored by the unit, and its score beside untrained networks.
 
 import { ColorScale } from "../components/color_scale.js";
 import { characterSpan } from "../components/colored_text.js";

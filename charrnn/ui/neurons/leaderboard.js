@@ -62,8 +62,8 @@ export function mount({ element, send }) {
     if (!answer.table && answer.busy) return;
     cards.show(answer.cards ?? []);
     $(".cr-scale-key").hidden = !answer.cards?.length;
-    $(".cr-all-ideas").hidden = !answer.table;
-    if (answer.table) $(".cr-all-ideas summary").textContent = `All ${answer.table.rows.length}`;
+    $(".cr-all-concepts").hidden = !answer.table;
+    if (answer.table) $(".cr-all-concepts summary").textContent = `All ${answer.table.rows.length}`;
     showTable(answer.table, null);
   }
 

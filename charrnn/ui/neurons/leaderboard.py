@@ -35,11 +35,11 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 MAX_READ_CHARS = 10_000
 MEANING = {concept.name: concept.meaning for concept in BANK}
 TITLES = (
-    *("idea", "what it is", "best unit", "direction", "first half", "held out (95 % interval)"),
+    *("concept", "what it is", "best unit", "direction", "first half", "held out (95 % interval)"),
     *("untrained (99 %)", "untrained + margin", "found"),
 )
 CAPTION = (
-    "The best unit for each idea. Score: AUC; for positions and lines R². Direction −: the unit goes down at these "
+    "The best unit for each concept. Score: AUC; for positions and lines R². Direction −: the unit goes down at these "
     "characters."
 )
 PATTERN = "your pattern"
@@ -202,7 +202,7 @@ def with_pattern(request: BoardRequest, found: Result, pattern: str) -> Iterator
     row = (request.view, best)
     share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
     words = f"Your pattern matches {share}: {describe_verdict(row)}. {found.words}"
-    first = card(row, concept, request.example(text), f"your idea: {pattern}")
+    first = card(row, concept, request.example(text), f"your pattern: {pattern}")
     cards = [first, *found.cards[: MAX_CARDS - 1]]
     yield encode(words, table=table([row, *found.rows], pattern).to_json(), cards=cards)
 
@@ -219,16 +219,16 @@ def describe_verdict(row: Row) -> str:
 def describe_boards(boards: Sequence[Leaderboard], characters: int, origin: str) -> str:
     """Describe the number of concepts found and expected by chance, and the text."""
     first = boards[0]
-    ideas = len(first.best)
+    concepts = len(first.best)
     if len(boards) == 1:
         chance = "" if first.chance is None else f" ({first.chance:.1f} expected by chance)"
         words = (
-            f"{first.found} of {ideas} ideas have a unit in the {view_title(first.view)}{chance}; {first.named} of "
-            f"{first.units} units have a name ({first.named_by_chance:.0f} expected by chance)."
+            f"{first.found} of {concepts} concepts have a unit in the {view_title(first.view)}{chance}; {first.named} "
+            f"of {first.units} units have a name ({first.named_by_chance:.0f} expected by chance)."
         )
     else:
         counts = ", ".join(f"{view_title(board.view)} {board.found}{_chance(board)}" for board in boards)
-        words = f"Ideas with a unit, of {ideas} (expected by chance): {counts}."
+        words = f"Concepts with a unit, of {concepts} (expected by chance): {counts}."
     rare = f" Too rare in this text: {', '.join(first.rare)}." if first.rare else ""
     return (
         f"{words} Tested on the second half of {characters:,} characters of {origin}, against "

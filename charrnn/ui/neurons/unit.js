@@ -56,13 +56,14 @@ export function mount({ element, send }) {
       Object.assign(unit, { max: answer.units - 1, value: answer.unit });
       selectUnit(answer.view, answer.unit, element);
     }
-    if (answer.busy) return;
+    if (answer.busy && !answer.text) return;
+    $(".cr-tracked").hidden = !answer.table;
+    showTable(answer.table, null);
+    if (answer.text && shown?.number === answer.number) return; // what follows the activations is the table
     shown = answer.text ? { ...answer, characters: Array.from(answer.text) } : null;
     $(".cr-unit-title").textContent = answer.title || "One unit";
     $(".cr-spans").hidden = !shown;
     showFigure({ ...answer, words: answer.figure_words || "" });
-    $(".cr-tracked").hidden = !answer.table;
-    showTable(answer.table, null);
     if (!shown) return text.show(null);
     const [low, , high] = scale.children;
     const prefixes = shown.scale.bounded ? ["", ""] : ["≤ ", "≥ "];

@@ -37,10 +37,17 @@ def requested_place(loaded: LoadedModel, query: ViewQuery) -> tuple[str, int]:
 
 
 def unit_activations(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Show the activations of one unit on a text. Raises ValueError."""
+    """
+    Show the activations of one unit on a text, then its concepts.
+
+    Their scores are compared with the untrained units of the leaderboard of this text.
+
+    Raises ValueError.
+    """
     loaded = units.store.load(query.choice.name, query.choice.step)
     view_name, unit = requested_place(loaded, query)
-    source, notice = input_text(units.store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
+    given = given_text(query, MAX_ANALYSIS_CHARS)
+    source, notice = input_text(units.store, loaded, given)
     text = source.text
     encoder = MessageEncoder(
         query, views=views_payload(loaded), view=view_name, unit=unit, units=loaded.units[view_name]
@@ -50,21 +57,33 @@ def unit_activations(units: Units, query: ViewQuery, is_current: IsCurrent) -> I
     require_current(is_current)
     values, scale = activations[:, unit], unit_range(view_name, activations, unit)
     read = f"Text: {len(text):,} characters of {source.origin}."
-    targets = ConceptTargets.of(text) if len(text) >= MIN_CHARS else None
-    to_beat = units.scores_to_beat(loaded, view_name, targets) if targets else {}
-    concepts = concepts_of(unit, targets, values, to_beat) if targets else None
-    none = "" if concepts or not to_beat else "In this text it tracks no idea better than untrained units do."
+    words = " ".join(filter(None, [describe_concepts(loaded, view_name, unit), read, notice]))
     yield encoder.encode(
-        " ".join(filter(None, [describe_concepts(loaded, view_name, unit), read, notice, none])),
+        words,
+        busy=True,
         title=f"Unit {unit} of the {view_title(view_name)}",
         text=text,
         values=np.round(values.astype(float), 2).tolist(),
         scale={"low": scale.low, "high": scale.high, "bounded": scale.bounded},
         most=[span._asdict() for span in top_spans(text, values)],
         least=[span._asdict() | {"peak": -span.peak} for span in top_spans(text, -values)],
-        table=concepts.to_json() if concepts else None,
+        table=None,
         **figure(values, (scale.low, scale.high) if scale.bounded else None, query.width),
     )
+    if len(text) < MIN_CHARS:
+        yield encoder.encode(words)
+        return
+    targets = ConceptTargets.of(text)
+    board = None if given else saved_boards(loaded).get(view_name)
+    if board:
+        to_beat = {best.concept: best.to_beat for best in board.best}
+    else:
+        baseline = yield from units.baseline(loaded, view_name, targets, is_current, encoder.progress)
+        to_beat = dict(zip(targets.names, baseline.to_beat.tolist(), strict=True))
+    require_current(is_current)
+    concepts = concepts_of(unit, targets, values, to_beat)
+    none = "" if concepts else " In this text it tracks no concept better than untrained units do."
+    yield encoder.encode(words + none, table=concepts.to_json() if concepts else None)
 
 
 def unit_range(view: str, values: np.ndarray, unit: int) -> ColorRange:
@@ -95,8 +114,8 @@ def concepts_of(unit: int, targets: ConceptTargets, values: np.ndarray, to_beat:
     if not rows:
         return None
     best = sorted(rows, key=lambda row: -row[0])[:MAX_LISTED]
-    titles = ("idea", "direction", "first half", "second half", "untrained + margin")
-    return Table(f"Ideas that unit {unit} tracks in this text", titles, [cells for _, cells in best], sortable=False)
+    titles = ("concept", "direction", "first half", "second half", "untrained + margin")
+    return Table(f"Concepts that unit {unit} tracks in this text", titles, [cells for _, cells in best], sortable=False)
 
 
 def describe_concepts(loaded: LoadedModel, view_name: str, unit: int) -> str:

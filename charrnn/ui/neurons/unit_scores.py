@@ -101,14 +101,6 @@ class Units:
         saved = saved_leaderboards(loaded) if set(targets.names) <= CONCEPTS else None
         return saved.baseline(view, targets) if saved else None
 
-    def scores_to_beat(self, loaded: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
-        """Return the score for a name, by concept: on this text if cached, else as saved."""
-        if cached := self._cached(loaded, view, targets):
-            return dict(zip(targets.names, cached.to_beat.tolist(), strict=True))
-        saved = saved_leaderboards(loaded)
-        board = saved.boards.get(view) if saved else None
-        return {best.concept: best.to_beat for best in board.best} if board else {}
-
     def untrained_values(
         self, architecture: Architecture, seed: int, view: str, text: str, is_current: IsCurrent
     ) -> np.ndarray:
