@@ -97,7 +97,7 @@ def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, 
     part.get_by_label("prompt").fill("R→O\n")
     part.get_by_label("prompt").press("Tab")
     wait_for_texts(page, sample("rnn", prompt="RO\n"), sample("minigpt", prompt="RO\n"), prompt="RO\n")
-    expect(words).to_contain_text("Left out 1 character that A or B has never seen: “→”.")
+    expect(words).to_contain_text("Skipped 1 character that one of the two networks does not know: “→”.")
     part.get_by_label("prompt").fill(PROMPT)
     part.get_by_label("prompt").press("Tab")
     b_side, b_model = part.locator('[data-side="B"]'), page.locator('#cr-pair [data-side="B"]')

@@ -19,7 +19,7 @@ export function knownToAll(models, text) {
   const dropped = Array.from(text).filter((character) => !isKnown(character));
   if (!dropped.length) return { text, notice: "" };
   const kinds = [...new Set(dropped)];
-  const named = kinds.slice(0, MAX_NAMED).map(quoted).join(", ") + (kinds.length > MAX_NAMED ? " and others" : "");
+  const named = kinds.slice(0, MAX_NAMED).map(quoted).join(", ") + (kinds.length > MAX_NAMED ? ", …" : "");
   const count = dropped.length === 1 ? "1 character" : `${dropped.length.toLocaleString("en")} characters`;
-  return { text: Array.from(text).filter(isKnown).join(""), notice: `Left out ${count} that A or B has never seen: ${named}.` };
+  return { text: Array.from(text).filter(isKnown).join(""), notice: `Skipped ${count} that one of the two networks does not know: ${named}.` };
 }
