@@ -31,7 +31,7 @@ from charrnn.ui.server.share_link import ShareLink
 from charrnn.ui.server.source_text import SourceText
 
 SCALED = 1.4  # of the variation
-SAMPLE_CHARS = 2000  # for a mean over lines
+SAMPLE_CHARS = 2000  # whose lines are counted
 AS_VANILLA = (Clamp("z", None, 0.0), Clamp("r", None, 1.0))  # makes a GRU h' = tanh(W_ih x + W_hh h + b)
 
 
@@ -112,28 +112,29 @@ def clamp(store: Store, link: ShareLink) -> Answer:
     start, end = (Clamp("c", best.unit, value) for value in values[:: best.direction])
     free = read_bits(loaded.decoder, ids)
     titles = f"frozen at its line-start value, {_value(start)}", "as it is", f"at its line-end value, {_value(end)}"
-    shown, details, lengths, own = [], [], [], sample(link)[0]
+    shown, details, counts, own = [], [], [], sample(link)[0]
     for title, clamps in zip(titles, ([start], [], [end]), strict=True):
         long = sample(link, n=SAMPLE_CHARS, clamps=clamps)[0]
         lines = np.array(line_lengths(long))
-        lengths.append(f"{lines.mean():.0f}")
+        counts.append(f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}")
         text = long[: len(long) - SAMPLE_CHARS + link.query.characters]
         shown.append((title, text, common_length(own, text)))
-        words = f"{title.capitalize()}: {lengths[-1]} characters a line over {len(lines)} lines"
-        if len(lines) > 1:
-            words += f" (standard error {lines.std(ddof=1) / math.sqrt(len(lines)):.1f})"
+        mean = with_resamples(mean_of(lines), len(lines), "{:.0f}".format, block=1)
+        words = f"{title.capitalize()}: {counts[-1]} of {mean} characters on average"
+        if "(" not in mean:
+            words += ", too few for an interval"
         if clamps:
             cost = Difference(source.text, read_bits(loaded.decoder.clamped(clamps), ids), free).whole()
             words += f", {signed_with_margin(cost)} bits per character"
         details.append(words)
     return Answer(
-        f"Frozen at its line-start value, lines of {lengths[1]} characters become {lengths[0]} long; at its line-end "
-        f"value, {lengths[2]}.",
-        lengths[0],
+        f"Frozen at its line-start value it writes {counts[0]} in {SAMPLE_CHARS:,} characters instead of "
+        f"{counts[1]}; at its line-end value, {counts[2]}.",
+        counts[0],
         f"Unit {best.unit} of c of {loaded.title}: R² {best.held_out_text} for the position in the line, on held-out "
-        f"text. {'. '.join(details)}. Lines are those of {SAMPLE_CHARS:,} characters written with the same random "
+        f"text. {'. '.join(details)}. Lines, without those of speakers' names, are written with the same random "
         f"numbers; bits, and the values at both ends (5 % and 95 % of the unit's), are over {len(ids):,} characters of "
-        f"{source.origin}. In brackets after R² and after ± 95 % intervals.",
+        f"{source.origin}. In brackets and after ± 95 % intervals.",
         tuple(shown),
         ways=tuple(
             {"title": f"Freeze it at {_value(each)}", "clamp": [("c", best.unit, each.value)]} for each in (end, start)
