@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-BUNDLED = ("checkpoints/rnn", "checkpoints/lstm", "docs/study.json", "docs/lab_sheet.json")
+BUNDLED = ("checkpoints/rnn", "checkpoints/lstm", "docs/study.json", "docs/runs.json", "docs/lab_sheet.json")
 BUNDLED += ("docs/bench_profile.json", "requirements.txt")
 LEFT_OUT = shutil.ignore_patterns("training.safetensors", "*.tmp")
 

@@ -23,7 +23,7 @@ LAYERS = [
     | {"paths", "ranges", "invisible_chars"},
     {"corpus", "script_runner", "seeds", "cells", "dropout", "chunked_logits", "clamps", "ngram", "text_quality"}
     | {"bootstrap", "hub_methods"},
-    {"edited_equations", "bptt", "sampling", "text_tables"},
+    {"edited_equations", "bptt", "sampling", "seed_means", "text_tables"},
     {"export"},
     {"model", "minigpt", "probes", "surprisal"},
     {"registry", "torch_reference"},

@@ -57,6 +57,7 @@ def wheel(tmp_path_factory) -> Path:
     for part in [
         *parts,
         "docs/lab_sheet.json",
+        "docs/runs.json",
         "pyproject.toml",
         "setup.py",
         "README.md",
@@ -84,7 +85,7 @@ def test_wheel_holds_package_and_two_checkpoints(wheel):
     assert package <= names
     bundled = {name.removeprefix("charrnn/bundled/") for name in names if name.startswith("charrnn/bundled/")}
     assert {name.split("/")[1] for name in bundled if name.startswith("checkpoints/")} == {"rnn", "lstm"}
-    records = {"docs/study.json", "docs/lab_sheet.json", "requirements.txt"}
+    records = {"docs/study.json", "docs/runs.json", "docs/lab_sheet.json", "requirements.txt"}
     assert records | {"checkpoints/rnn/model.safetensors"} <= bundled
     assert "checkpoints/rnn/training.safetensors" not in bundled
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"charrnn"}

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends, note
 from charrnn.figures.palette import INK, QUIET
+from charrnn.seed_means import counted
 
 HEIGHT = 400
 MARGIN = {"l": 62, "t": 14, "b": 48}
@@ -19,12 +20,20 @@ ROOM = 0.05  # of the range, at each end
 
 
 class Score(NamedTuple):
-    """A result: number of weights and bits per character."""
+    """A result: number of weights and bits per character, a mean with an interval if there are several runs."""
 
     title: str
     weights: int
     bits: float
     color: str = QUIET  # of a published result
+    runs: int = 1
+    margin: float = 0.0  # half the interval, in bits
+
+    @property
+    def measured(self) -> str:
+        """The bits, and of how many runs they are the mean; others' results are one run as published."""
+        of = "" if self.is_published else f" ({counted(self.runs)})"
+        return f"{self.bits:.3f}{of}"
 
     @property
     def is_published(self) -> bool:
@@ -40,8 +49,11 @@ def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, 
     """
     figure = go.Figure()
     narrow = width < NARROW
-    right = 14 if narrow else LETTER_WIDTH * (max((len(score.title) for score in scores), default=0) + 7) + 26
-    bits = [score.bits for score in scores] + ([floor[1]] if floor else [])
+    right = (
+        14 if narrow else LETTER_WIDTH * max((len(score.title + score.measured) for score in scores), default=0) + 32
+    )
+    bits = [end for score in scores for end in (score.bits - score.margin, score.bits + score.margin)]
+    bits += [floor[1]] if floor else []
     low, high = _with_room(min(bits, default=0.0), max(bits, default=1.0))
     first, last = _with_room(*(math.log10(f(score.weights for score in scores)) for f in (min, max)))
     symbols = cycle(SYMBOLS)
@@ -51,13 +63,16 @@ def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, 
             y=[score.bits],
             mode="markers",
             name=escaped(score.title),
+            error_y={"array": [score.margin], "color": score.color, "thickness": 1.4, "width": 5}
+            if score.margin
+            else None,
             marker={
                 "size": MARKER,
                 "color": score.color,
                 "symbol": "diamond-open" if score.is_published else next(symbols),
                 "line": {"width": 1.6, "color": score.color},
             },
-            hovertemplate=f"{escaped(score.title)}<br>%{{x:,}} weights, %{{y:.3f}} bits<extra></extra>",
+            hovertemplate=f"{escaped(score.title)}<br>%{{x:,}} weights, {_hover(score)}<extra></extra>",
         )
     if floor:
         line = {"color": INK, "width": 1.2, "dash": "5px,4px"}
@@ -68,7 +83,7 @@ def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, 
         pixels = (width - MARGIN["l"] - right) / (last - first)
         ends = [
             CurveEnd(
-                text=f"<b>{escaped(score.title)}</b> {score.bits:.3f}",
+                text=f"<b>{escaped(score.title)}</b> {score.measured}",
                 color=INK if score.is_published else score.color,
                 x=math.log10(score.weights),
                 y=score.bits,
@@ -84,6 +99,11 @@ def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, 
     height = HEIGHT + LEGEND_ROW * math.ceil(len(scores) / 2) if narrow else HEIGHT
     frame(figure, MARGIN | {"r": right}, legend_y=1 if narrow else None, height=height, **axes)
     return figure
+
+
+def _hover(score: Score) -> str:
+    margin = f" ± {score.margin:.3f}" if score.margin else ""
+    return f"{score.bits:.3f}{margin} bits" + ("" if score.is_published else f", {counted(score.runs)}")
 
 
 def describe_scores(scores: Sequence[Score], floor: tuple[str, float] | None) -> str:

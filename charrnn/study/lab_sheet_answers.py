@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 from charrnn.bootstrap import share_interval, student_margin
 from charrnn.metrics import bits_per_char
 from charrnn.ranges import signed
+from charrnn.seed_means import counted
 from charrnn.study import lab_sheet_claims as claims
 from charrnn.study.lab_sheet_claims import CLAIMS, CONFIRMED, CORRECTED, POSITIVE, Verdict
-from charrnn.study.load_records import Records, counted
+from charrnn.study.load_records import Records
 from charrnn.surprisal import GroupMean, difference_by_kind
 
 NOT_MEASURED = "not measured"  # the verdict without a record

@@ -17,7 +17,8 @@ from charrnn.bootstrap import Interval, share_interval, student_margin, with_int
 from charrnn.context_use import ContextUse, describe_length, memory_from_record
 from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
-from charrnn.study.load_records import Records, counted
+from charrnn.seed_means import counted
+from charrnn.study.load_records import Records
 from charrnn.text_tables import kl
 
 CONFIRMED, CORRECTED, PARTLY, OPEN = "confirmed", "corrected", "partly", "open"

@@ -1,48 +1,18 @@
 """Records of the measurements: checkpoints, other runs, study, benchmarks."""
 
 import json
-import math
-import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.bootstrap import Interval, student_margin
 from charrnn.checkpoint import CheckpointInfo, describe
+from charrnn.seed_means import Mean, by_recipe, mean_of
 from charrnn.training import RECIPES
 
 BENCHES = ("train", "sample", "gradients", "profile")
-
-
-class Mean(NamedTuple):
-    """The mean of a figure over a recipe's runs, with its interval and their range."""
-
-    value: float
-    interval: Interval
-    low: float
-    high: float
-    runs: int
-
-    @property
-    def margin(self) -> float:
-        """Half the width of the interval."""
-        return self.interval.high - self.value
-
-    def __str__(self) -> str:
-        """Format the mean with its margin and the number of runs."""
-        return f"{self.value:.3f} ± {self.margin:.3f} ({counted(self.runs)})"
-
-    def minus(self, other: "Mean") -> Interval:
-        """Return the interval of the difference from another recipe's mean."""
-        margin = math.hypot(self.margin, other.margin)
-        return Interval(self.value - other.value - margin, self.value - other.value + margin)
-
-
-def counted(runs: int) -> str:
-    """Format a number of runs."""
-    return f"{runs} {'run' if runs == 1 else 'runs'}"
 
 
 @dataclass(frozen=True)
@@ -107,12 +77,9 @@ class Records:
         return info.analyses.sections[section]
 
     @cached_property
-    def recipes(self) -> dict[str, list[dict[str, Any]]]:
+    def recipes(self) -> dict[str, list[Mapping[str, Any]]]:
         """Runs of one recipe, one per seed, by the name of the first."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for run in self.runs.values():
-            found.setdefault(run["name"].removesuffix(f"-seed{run['seed']}"), []).append(run)
-        return found
+        return by_recipe(self.runs.values())
 
     def losses(self, name: str, figure: str = "val_stream_nats") -> list[float]:
         """Return a loss of each run of a recipe."""
@@ -121,26 +88,12 @@ class Records:
         return [run["metrics"][figure] for run in self.recipes[name]]
 
     def mean(self, name: str, figure: str = "val_stream_nats") -> Mean:
-        """
-        Return the mean of a loss over the runs of a recipe.
-
-        The interval is Student's t with the standard deviation of seeds pooled over all recipes of several runs: those
-        of three runs alone would be too uncertain, and a recipe with one run has none of its own.
-        """
-        values = self.losses(name, figure)
-        deviation, freedom = self._spread(figure)
-        margin = student_margin(deviation / len(values) ** 0.5, freedom + 1)
-        if margin is None:
+        """Return the mean of a loss over the runs of a recipe, see `mean_of`."""
+        groups = [self.losses(each, figure) for each in self.recipes]
+        mean = mean_of(self.losses(name, figure), groups)
+        if mean is None:
             raise ValueError("no recipe has three runs: train other seeds, then python scripts/report.py --runs FOLDER")
-        value = statistics.fmean(values)
-        return Mean(value, Interval(value - margin, value + margin), min(values), max(values), len(values))
-
-    def _spread(self, figure: str) -> tuple[float, int]:
-        """Return the pooled deviation of a loss over seeds, and its degrees of freedom."""
-        groups = [self.losses(name, figure) for name, runs in self.recipes.items() if len(runs) > 1]
-        freedom = sum(len(group) - 1 for group in groups)
-        squares = math.fsum(statistics.variance(group) * (len(group) - 1) for group in groups)
-        return math.sqrt(squares / freedom) if freedom else math.nan, freedom
+        return mean
 
     def _json(self, name: str) -> Any:
         path = self.root / "docs" / name

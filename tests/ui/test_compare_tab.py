@@ -65,6 +65,14 @@ def test_scoreboard_has_models_published_and_ngram(store: Store, tmp_path: Path)
     rows = [dict(zip(names, numbers, strict=True)) for numbers in orders]
     study_file = tmp_path / "study.json"
     study_file.write_text(json.dumps({"ngram": {"rows": rows}}))
+    gru = store.load("gru").info
+    loss = gru.metrics["val_stream_nats"]
+    others = [(1, loss + 0.03, gru.recipe), (2, loss + 0.06, {"cell": "gru"}), (3, 9.0, gru.recipe | {"batch": 1})]
+    runs = [
+        {"name": f"gru-seed{seed}", "seed": seed, "recipe": recipe, "metrics": {"val_stream_nats": nats}}
+        for seed, nats, recipe in others
+    ]
+    (tmp_path / "runs.json").write_text(json.dumps(runs))
     (answer,) = decoded(scoreboard.scoreboard(store, ViewQuery(), study_file))
     table = answer["table"]
     assert [column["title"] for column in table["columns"]] == list(scoreboard.TITLES)
@@ -83,7 +91,12 @@ def test_scoreboard_has_models_published_and_ngram(store: Store, tmp_path: Path)
         assert cells[-1]["text"] == other.source and cells[-1].get("link", "") == other.url
         assert found[other.name]["quiet"]
     assert found["Kneser-Ney 7-gram"]["cells"][4]["value"] == 1.51 and "Kneser-Ney 5-gram" not in found
-    infos = [store.load(name).info for name in RECIPES]
+    mean, margin = bits_per_char(loss + 0.03), bits_per_char(4.3027 * 0.03 / 3**0.5)  # Student's t, of three runs
+    (point,) = [point for point in answer["figure"]["data"] if point["x"] == [gru.parameters]]
+    assert (point["y"][0], point["error_y"]["array"][0]) == pytest.approx((mean, margin), rel=0.01)
+    assert found["GRU"]["cells"][8]["text"] == f"{mean:.3f} ± {point['error_y']['array'][0]:.3f} (3 runs)"
+    assert found["LSTM"]["cells"][8]["text"] == "1 run" and "GRU (3 runs); the others have one run" in answer["words"]
+    infos = [store.load(name).info for name in RECIPES if name != "gru"]
     points = {(point["x"][0], point["y"][0]) for point in answer["figure"]["data"]}
     assert {(info.parameters, bits_per_char(info.metrics["val_stream_nats"])) for info in infos} <= points
     (line,) = answer["figure"]["layout"]["shapes"]
@@ -114,7 +127,7 @@ def test_invalid_study_file_adds_no_rows(tmp_path: Path, content: str | None):
 def test_checkpoint_without_metrics_has_a_row(store: Store):
     info = store.load("rnn").info
     row = scoreboard.checkpoint_row(replace(info, metrics={"val_stream_nats": "good"}))
-    assert [cell.text for cell in row[2:10]] == ["–"] * 8
+    assert [cell.text for cell in row[2:8]] == ["–"] * 6 and row[8].text == "1 run"
 
 
 def test_stored_half_life_and_context_are_shown(tmp_path: Path):

@@ -12,6 +12,7 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import title_of
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED, Published
+from charrnn.seed_means import Mean, by_recipe, counted, mean_of
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_selection import models_payload
@@ -20,15 +21,13 @@ from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
 
 TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "bits", "perplexity")
-TITLES += ("half-life", "context", "source")
+TITLES += ("mean bits of runs", "half-life", "context", "source")
 CAPTION = (
-    "Bits and perplexity are those of val stream; grey rows: published by others. Half-life of the gradient and "
-    "effective context at 0.01 nats, both in characters with 95 % intervals: see the tab Gradients."
+    "Bits and perplexity are those of val stream; mean bits: over runs that differ in their seed alone, with a 95 % "
+    "interval; grey rows: published by others. Half-life of the gradient and effective context at 0.01 nats, both in "
+    "characters with 95 % intervals: see the tab Gradients."
 )
-PROTOCOL = (
-    "One training run each, measured on the held-out tenth of the text.",
-    "Open diamonds: published by others, by another protocol; compare them with val cold.",
-)
+PROTOCOL = "Open diamonds: published by others, by another protocol; compare them with val cold."
 
 
 def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
@@ -36,7 +35,8 @@ def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
     from charrnn import figures  # plotly is slow to import: only when needed
 
     infos = sorted(store.checkpoints(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
-    rows = [checkpoint_row(info) for info in infos]
+    means = mean_losses(infos, study.with_name("runs.json"))
+    rows = [checkpoint_row(info, means.get(info.name)) for info in infos]
     references = [*ngram_rows(study), *map(published_row, PUBLISHED)]
     table = Table(
         " ".join([CAPTION, *describe_reach(infos)]),
@@ -46,13 +46,18 @@ def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
         sorted_by=TITLES.index("bits"),
     )
     stroke = figures.strokes([info.name for info in store.checkpoints()])
-    scores = [
-        figures.Score(LoadedModel.title_of(info), info.parameters, bits_per_char(nats), stroke[info.name].color)
-        for info in infos
-        if (nats := _metric(info.metrics, "val_stream_nats")) is not None
-    ]
+    scores = []
+    for info in infos:
+        mean, nats = means.get(info.name), _metric(info.metrics, "val_stream_nats")
+        if nats is None:
+            continue
+        title, color = LoadedModel.title_of(info), stroke[info.name].color
+        score = figures.Score(title, info.parameters, bits_per_char(nats), color)
+        if mean:
+            score = score._replace(bits=bits_per_char(mean.value), runs=mean.runs, margin=bits_per_char(mean.margin))
+        scores.append(score)
     floor = floor_of(study)
-    words = " ".join([figures.describe_scores(scores, floor), *PROTOCOL])
+    words = " ".join([figures.describe_scores(scores, floor), describe_runs(infos, means), PROTOCOL])
     scores += [
         figures.Score(other.name, other.parameters, bits_per_char(other.val_nats))
         for other in PUBLISHED
@@ -62,13 +67,59 @@ def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
     yield message(query.number, words, figure=figure, table=table.to_json(), **models_payload(store, query))
 
 
-def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
+def mean_losses(infos: Sequence[CheckpointInfo], runs: Path) -> dict[str, Mean]:
+    """
+    Return the mean val stream loss over all runs of a checkpoint's recipe, by its name, if they are several.
+
+    runs: the other runs, as `scripts/report.py --runs` stores them. Without a valid file the result is empty.
+    """
+    found = {info.name: {key: getattr(info, key) for key in ("name", "seed", "recipe", "metrics")} for info in infos}
+    try:
+        for run in json.loads(runs.read_text(encoding="utf-8")):
+            found.setdefault(run["name"], run)
+        losses = {name: _losses(group) for name, group in by_recipe(found.values()).items()}
+        means = {info.name: mean_of(losses.get(info.name, []), losses.values()) for info in infos}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return {name: mean for name, mean in means.items() if mean and mean.runs > 1}
+
+
+def _losses(runs: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return the losses of the runs whose recipe is that of the first; earlier versions recorded fewer settings."""
+    first = runs[0]["recipe"]
+    return [
+        run["metrics"]["val_stream_nats"]
+        for run in runs
+        if all(first.get(name) == value for name, value in run["recipe"].items() if name != "keep_steps")
+    ]
+
+
+def describe_runs(infos: Sequence[CheckpointInfo], means: Mapping[str, Mean]) -> str:
+    """Name the number of runs of each network."""
+    several = [
+        f"{LoadedModel.title_of(info)} ({counted(means[info.name].runs)})" for info in infos if info.name in means
+    ]
+    where = "measured on the held-out tenth of the text"
+    if not several:
+        return f"One training run each, {where}."
+    others = "" if len(several) == len(infos) else "; the others have one run"
+    return f"Bars: 95 % intervals of means over runs with other random seeds: {', '.join(several)}{others}; {where}."
+
+
+def checkpoint_row(info: CheckpointInfo, mean: Mean | None = None) -> list[Cell]:
     """Return the row of a checkpoint."""
     losses = [_metric(info.metrics, key) for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
     minutes = number(_metric(info.metrics, "minutes"), "{:.1f}")
     source = Cell(f"this checkpoint: {info.step} steps, seed {info.seed}")
     first = [Cell(LoadedModel.title_of(info), model=info.name), number(info.parameters, "{:,}"), minutes]
-    return [*first, *map(number, losses), *_in_other_units(losses[1]), *reach(info), source]
+    return [*first, *map(number, losses), *_in_other_units(losses[1]), _mean_bits(mean), *reach(info), source]
+
+
+def _mean_bits(mean: Mean | None) -> Cell:
+    if mean is None:
+        return Cell("1 run")
+    bits, margin = bits_per_char(mean.value), bits_per_char(mean.margin)
+    return Cell(f"{bits:.3f} ± {margin:.3f} ({counted(mean.runs)})", bits)
 
 
 def reach(info: CheckpointInfo) -> list[Cell]:
@@ -111,7 +162,7 @@ def published_row(result: Published) -> list[Cell]:
     """Return the row of a published result, whose loss is comparable to val cold."""
     size, loss, missing = number(result.parameters, "{:,}"), number(result.val_nats, "{:g}"), number(None)
     source = Cell(result.source, link=result.url, note=result.protocol)
-    return [Cell(result.name), size, *3 * [missing], loss, *_in_other_units(result.val_nats), *2 * [missing], source]
+    return [Cell(result.name), size, *3 * [missing], loss, *_in_other_units(result.val_nats), *3 * [missing], source]
 
 
 def best_ngram(study: Path) -> dict[str, Any]:
@@ -143,7 +194,7 @@ def ngram_rows(study: Path) -> list[list[Cell]]:
     except (OSError, ValueError, KeyError, TypeError):
         return []
     source = Cell("n-gram counts, no neural network: python scripts/study.py ngram")
-    return [[*first, minutes, *map(number, losses), *_in_other_units(losses[1]), Cell("–"), Cell("–"), source]]
+    return [[*first, minutes, *map(number, losses), *_in_other_units(losses[1]), *3 * [Cell("–")], source]]
 
 
 def _metric(metrics: Mapping[str, Any], key: str) -> float | None:
