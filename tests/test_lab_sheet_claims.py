@@ -27,7 +27,7 @@ class Planted(Records):
             for name, values in losses.items()
             for seed, nats in enumerate(values)
         ]
-        study = {name: {"settings": {"texts": 8}, "rows": rows} for name, rows in parts.items()}
+        study = {name: {"settings": {"texts": 8, "positions": 4096}, "rows": rows} for name, rows in parts.items()}
         self.__dict__.update(bundled=[], other_runs=runs, study=study)  # in the place of cached properties
 
 

@@ -43,7 +43,7 @@ def test_unreached_length_is_shown_as_greater(tmp_path):
     lengths = {"half_life_chars": 2.04, "half_life_low": 0.5, "half_life_high": None, "horizon_chars": None}
     row = {"model": "gru", "g": 1.4, "exponent": 0.02, "exponent_error": 0.001, "sigma_max": None, **lengths}
     shown = cells(results_document.recurrent_scale(Planted(tmp_path, {}, recurrent_scale=[row])), "`gru`", "1.4")
-    assert shown == ["2.0", "0.5 … > 128", "> 128", "+0.0200 ± 0.0021", "–"]
+    assert shown == ["2.0 (0.5 to > 128)", "> 128", "+0.0200 ± 0.0021", "–"]
 
 
 def test_missing_analysis_names_command():

@@ -1,7 +1,6 @@
 """Every part of the study gives the documented rows; recompute its figures."""
 
 import argparse
-import copy
 import json
 import math
 import mmap
@@ -19,7 +18,6 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.corpus import Corpus
-from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.study import model_experiments, run_study, study_file, study_flags, study_parts, training_experiments
@@ -93,7 +91,7 @@ FLAGS = {
 def check_rows(part, rows, count):
     """The rows of a part have different keys, and each field is documented."""
     keys = [[row[name] for name in study_parts.PARTS[part].key] for row in rows]
-    assert len(rows) == count and study_parts.PARTS.keys() == FLAGS.keys() | {"reach", "recurrent_scale"}
+    assert len(rows) == count and study_parts.PARTS.keys() == FLAGS.keys() | {"recurrent_scale"}
     assert len(set(map(str, keys))) == len(rows), "each row its own key"
     sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", run_study.__doc__ or "", re.MULTILINE))
     documented = sections[part] + (sections["clipping"] if part == "relu" else "")  # as it says
@@ -118,28 +116,28 @@ def measurement(**changes):
 def test_study_row_replaces_row_of_same_key(tmp_path):
     path = tmp_path / "study.json"
     for part, model, positions in (
-        ("reach", "a", 1),
-        ("reach", "b", 2),
-        ("recurrent_scale", "a", 3),
-        ("reach", "a", 4),
+        ("recurrent_scale", "a", 1),
+        ("recurrent_scale", "b", 2),
+        ("no_grad", "a", 3),
+        ("recurrent_scale", "a", 4),
     ):
-        study_file.store_row(path, part, measurement(), {"model": model, "g": 1, "positions": positions})
+        study_file.store_row(path, part, measurement(), {"model": model, "g": 1, "chars": 5, "positions": positions})
     stored = json.loads(path.read_text())
-    assert [(row["model"], row["positions"]) for row in stored["reach"]["rows"]] == [("b", 2), ("a", 4)]
-    assert [row["positions"] for row in stored["recurrent_scale"]["rows"]] == [3]
-    assert '  {"model": "b", "g": 1, "positions": 2},\n' in path.read_text(), "one row a line"
+    assert [(row["model"], row["positions"]) for row in stored["recurrent_scale"]["rows"]] == [("b", 2), ("a", 4)]
+    assert [row["positions"] for row in stored["no_grad"]["rows"]] == [3]
+    assert '  {"model": "b", "g": 1, "chars": 5, "positions": 2},\n' in path.read_text(), "one row a line"
 
 
 @pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
 def test_study_rows_of_other_settings_are_not_mixed(tmp_path, change):
     path = tmp_path / "study.json"
-    study_file.store_row(path, "reach", measurement(), {"model": "a"})
+    study_file.store_row(path, "recurrent_scale", measurement(), {"model": "a", "g": 1})
     before = path.read_text()
     with pytest.raises(ValueError, match="--anew"):
-        study_file.store_row(path, "reach", measurement(**change), {"model": "b"})
+        study_file.store_row(path, "recurrent_scale", measurement(**change), {"model": "b", "g": 1})
     assert path.read_text() == before
     other_machine = measurement(machine={"cores": 64})
-    study_file.store_row(path, "reach", other_machine, {"model": "b"})
+    study_file.store_row(path, "recurrent_scale", other_machine, {"model": "b", "g": 1})
 
 
 def test_study_part_can_be_restarted(measure, capsys):
@@ -151,10 +149,10 @@ def test_study_part_can_be_restarted(measure, capsys):
 
 def test_study_numbers_have_six_digits(tmp_path):
     path = tmp_path / "study.json"
-    row = {"model": "a", "lags": (1, 2), "x": {"y": [1 / 3, math.nan, np.float64(math.inf)]}, "big": 123456789.0}
-    study_file.store_row(path, "reach", measurement(), row)
-    (stored,) = json.loads(path.read_text())["reach"]["rows"]
-    assert stored == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
+    row = {"model": "a", "g": 1, "x": {"y": (1 / 3, math.nan, np.float64(math.inf))}, "big": 123456789.0}
+    study_file.store_row(path, "recurrent_scale", measurement(), row)
+    (stored,) = json.loads(path.read_text())["recurrent_scale"]["rows"]
+    assert stored == {"model": "a", "g": 1, "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
 
 
 def test_invalid_study_file_is_kept(tmp_path, data, capsys):
@@ -165,8 +163,8 @@ def test_invalid_study_file_is_kept(tmp_path, data, capsys):
 
 
 def test_missing_checkpoint_is_skipped(measure, folder, capsys):
-    rows = measure("reach", "--checkpoints", "nowhere", folder, "--positions", 4, "--context", 110)
-    assert [row["model"] for row in rows] == ["small"]
+    rows = measure("recurrent_scale", "--checkpoints", "nowhere", folder, "--positions", 4)
+    assert {row["model"] for row in rows} == {"small"}
     assert "nowhere" in capsys.readouterr().err
 
 
@@ -240,36 +238,11 @@ def test_held_out_passages_follow_their_prompts():
         list(model_experiments._prompts_and_continuations(text, 5, 2850))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_replacement_kl_matches_definition(cell, monkeypatch):
-    model = small_model(cell)
-    windows = model_experiments.windows_of(CORPUS.val_ids, 12, 5)
-    kl = model_experiments.replaced_kl(model, windows, [4], torch.Generator().manual_seed(3))[0]
-    seen = []
-    monkeypatch.setattr(CharRNN, "fast_forward", lambda self, ids: seen.append(ids) or self(ids))
-    model_experiments.replaced_kl(model, windows, [4], torch.Generator().manual_seed(3))
-    before, after = seen
-    assert torch.equal(before, windows) and ((before != after).sum(1) == 1).all() and (before != after)[:, -4].all()
-    exact = copy.deepcopy(model).double()
-    p, q = (exact(ids)[0][:, -1].softmax(-1) for ids in (before, after))
-    torch.testing.assert_close(kl, (p * (p / q).log()).sum(-1), rtol=1e-9, atol=1e-16)
-    assert (kl > 0).all()
-
-
-def test_reach_row_matches_replaced_characters(measure, folder):
-    (row,) = rows = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)
-    check_rows("reach", rows, 1)
-    windows = model_experiments.windows_of(CORPUS.val_ids, 110, 6)
-    model, rng = checkpoint.load(folder).model, torch.Generator().manual_seed(0)
-    expected = model_experiments.replaced_kl(model, windows, row["lags"], rng)
-    assert row["kl_mean_nats"] == pytest.approx([nats.mean().item() for nats in expected], rel=1e-5)
-
-
 def test_recurrent_scale_row_one_is_the_network(measure, folder):
     least, *rows = scaled = measure("recurrent_scale", "--checkpoints", folder)
     check_rows("recurrent_scale", scaled, 8)
     (row,) = [row for row in rows if row["g"] == 1]
-    flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
+    flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), positions=4096)
     assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
     assert least["sigma_max"] == pytest.approx(0.95)
     assert least["sigma_max"] / least["g"] == pytest.approx(row["sigma_max"], rel=1e-5)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from charrnn.bootstrap import Interval, share_interval, student_margin, with_interval
-from charrnn.context_use import ContextUse, describe_length, memory_from_record
+from charrnn.context_use import NEGLIGIBLE_NATS, ContextUse, Corruption, describe_length, memory_from_record
 from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
 from charrnn.seed_means import counted
@@ -230,16 +230,15 @@ def loop(records: Records) -> Verdict:
 
 
 def hundred_back(records: Records) -> Verdict:
-    row, gpt = records.row("reach", model="rnn"), records.row("reach", model="minigpt")
-    lag, flow = row["lags"].index(100), gradient_of(records, "rnn")
-    _, moved = mean_interval(row["kl_mean_nats"][lag], row["kl_standard_error"][lag], row["positions"])
+    rnn, gpt = (corruption_of(records, name) for name in ("rnn", "minigpt"))
+    felt = describe_length(rnn.felt_chars, len(rnn.mean), rnn.felt_interval)
     figure = (
-        "another character 100 back moves the vanilla net's prediction by "
-        f"{kl(row['kl_mean_nats'][lag])} nats, MiniGPT's by {kl(gpt['kl_mean_nats'][lag])} (means over "
-        f"{row['positions']:,} positions); the gradient that comes back from there is {flow.median[100]:.0e} of what "
-        "it was"
+        f"another character moves the vanilla net's prediction by more than {NEGLIGIBLE_NATS} nats for {felt} "
+        f"characters (median); 100 back it moves it by {kl(rnn.mean[99])} nats, MiniGPT's by {kl(gpt.mean[99])} (means "
+        f"over {rnn.positions:,} positions); the gradient that comes back from there is "
+        f"{gradient_of(records, 'rnn').median[100]:.0e} of what it was"
     )
-    return judged(figure, (moved, Interval(-0.01, 0.01)), needed="more positions")
+    return judged(figure, (rnn.felt_interval, Interval(0, 99)), needed="more positions")
 
 
 def fifty_steps(records: Records) -> Verdict:
@@ -254,6 +253,11 @@ def fifty_steps(records: Records) -> Verdict:
         (flows["rnn"].horizon_interval, Interval(35, 70)),
         needed="more positions",
     )
+
+
+def corruption_of(records: Records, name: str) -> Corruption:
+    """Return the stored influence of replaced characters in a bundled checkpoint."""
+    return memory_from_record(records.analysis(records.info(name), "memory")).corruption
 
 
 def gradient_of(records: Records, name: str) -> GradientFlow:

@@ -5,7 +5,6 @@ Each part yields the rows that `scripts/study.py` documents and stores.
 """
 
 import argparse
-import copy
 import statistics
 import sys
 import time
@@ -14,15 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from charrnn import checkpoint
-from charrnn.chunked_logits import chunk_size, divergences_nats
-from charrnn.context_use import random_replacements
+from charrnn.bootstrap import interval_facts
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
-from charrnn.gradient_flow import HALF, first_crossing, gradient_flow, lyapunov_exponents, scale_recurrent, spectra
+from charrnn.gradient_flow import gradient_flow, lyapunov_exponents, scale_recurrent, spectra
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.paths import CHECKPOINTS
@@ -36,11 +32,9 @@ PROMPT, SAMPLE_CHARS, SAMPLE_SETTINGS, SAMPLE_SEED = "ROMEO:", 400, SamplingSett
 PROMPT_CHARS = 100  # of held-out text, before a generated one begins
 EXCERPT_CHARS = 240  # of a generated text that a row shows
 HELD_OUT = "held-out text"  # instead of a model's name
-LAGS = (1, 2, 5, 10, 20, 50, 100)
-GRADIENT_LAGS, GRADIENT_POSITIONS, GRADIENT_CHARS = 128, 512, 16_384
+EXPONENT_CHARS = 16_384  # of held-out text
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.6)  # of the recurrent weights
 VANISHING_NORM = 0.95  # σ_max(W_hh) at which theory says that the gradient of a tanh network must vanish
-AT_ONCE = 64  # texts read in parallel; affects memory use only
 
 
 def load_checkpoints(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
@@ -148,64 +142,6 @@ def mean_and_error(values: Sequence[float]) -> dict[str, float | None]:
     return {"mean": statistics.fmean(values), "standard_error": error}
 
 
-# ------------------------------------------------------------------------------------------------ reach
-
-
-def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """Measure the effect of replacing a distant character."""
-    if options.context < max(LAGS):
-        raise ValueError(f"context is {options.context}: give {max(LAGS)} characters or more")
-    for model in load_checkpoints(options.checkpoints):
-        ids = Corpus.from_text(text, model.vocab).val_ids
-        windows = windows_of(ids, options.context, options.positions)
-        rng = torch.Generator().manual_seed(0)
-        kl = replaced_kl(model.model, windows, LAGS, rng)  # each (P,)
-        yield {
-            "model": model.info.name,
-            "positions": len(windows),
-            "lags": LAGS,
-            "kl_median_nats": [part.median().item() for part in kl],
-            "kl_mean_nats": [part.mean().item() for part in kl],
-            "kl_standard_error": [part.std().item() / len(part) ** 0.5 for part in kl],
-        }
-
-
-def windows_of(ids: Tensor, length: int, positions: int) -> Tensor:
-    """
-    Return evenly spread windows of ids: (N,) -> (P, length).
-
-    Each is followed by a character. Raises ValueError if the text is too short.
-    """
-    if len(ids) <= length:
-        raise ValueError(f"the text holds out {len(ids)} characters: {length + 1} or more are needed")
-    starts = np.linspace(0, len(ids) - length - 1, positions).astype(np.int64)
-    return ids[torch.from_numpy(starts)[:, None] + torch.arange(length)]
-
-
-@torch.no_grad()
-def logits_after(model: Any, windows: Tensor) -> Tensor:
-    """Return the logits (P, V) after each window (P, T), from a zero state."""
-    batches = windows.split(chunk_size(windows.shape[1] * model.head.out_features, AT_ONCE))
-    return torch.cat([model.fast_forward(part)[0][:, -1] for part in batches])
-
-
-@torch.no_grad()
-def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Generator) -> list[Tensor]:
-    """
-    Return KL(original ‖ replaced) in nats for a character replaced `lag` back.
-
-    windows (P, T) -> (P,) for each of the lags, in float64, 0 below its resolution (`charrnn.chunked_logits`).
-    The replacement is drawn by its frequency in the windows.
-    """
-    exact = copy.deepcopy(model).double()
-    original, divergences = logits_after(exact, windows), []
-    for lag in lags:
-        replaced = windows.clone()
-        replaced[:, -lag] = random_replacements(windows.flatten(), windows[:, -lag], rng)
-        divergences.append(divergences_nats(original, logits_after(exact, replaced)))
-    return divergences
-
-
 # ------------------------------------------------------------------------------------------------ recurrent_scale
 
 
@@ -215,20 +151,20 @@ def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
         name, network = model.info.name, model.model
         if not isinstance(network, CharRNN):
             raise ValueError(f"{name} has no recurrent weights: give --checkpoints recurrent networks")
-        ids = Corpus.from_text(text, model.vocab).val_ids[:GRADIENT_CHARS].tolist()
+        ids = Corpus.from_text(text, model.vocab).val_ids.tolist()
         spectrum = spectra(network)[0]
         vanishing = (VANISHING_NORM / spectrum.norm,) if spectrum.bounds else ()
         for g in (*vanishing, *FACTORS):
             scaled = scale_recurrent(network, g)
-            flow = gradient_flow(scaled, ids, GRADIENT_LAGS, GRADIENT_POSITIONS)
-            first, spectrum = lyapunov_exponents(scaled, ids), spectra(scaled)[0]
+            flow = gradient_flow(scaled, ids, positions=options.positions)
+            first, spectrum = lyapunov_exponents(scaled, ids[:EXPONENT_CHARS]), spectra(scaled)[0]
             yield {
                 "model": name,
                 "g": g,
                 "half_life_chars": flow.half_life_chars,
-                "half_life_low": first_crossing(flow.low, HALF),
-                "half_life_high": first_crossing(flow.high, HALF),
+                **interval_facts("half_life", flow.half_life_interval),
                 "horizon_chars": flow.horizon_chars,
+                **interval_facts("horizon", flow.horizon_interval),
                 "exponent": float(first.exponents[0]),
                 "exponent_error": float(first.errors[0]),
                 "sigma_max": spectrum.norm if spectrum.bounds else None,

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from charrnn.analysis_record import AnalysisRecord
@@ -12,7 +12,7 @@ from charrnn.gradient_flow import flow_from_record
 from charrnn.gradient_flow.lyapunov import STRETCHES
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
-from charrnn.study.lab_sheet_claims import CLAIMS, filter_gains
+from charrnn.study.lab_sheet_claims import CLAIMS, corruption_of, filter_gains
 from charrnn.study.load_records import Records
 from charrnn.text_tables import kl, markdown_table, quoted, words_table
 
@@ -40,6 +40,7 @@ perplexity are those of `stream`. `scripts/train.py --all` trains the bundled ch
 baseline."""
 HEADS = "network|runs|parameters|steps|minutes|train|val `stream`|val `cold`|2nd half|bits|perplexity".split("|")
 LENGTHS = (128, 256, 512)
+DISTANCES = (1, 2, 5, 10, 20, 50, 100)  # characters back
 FAMILIES = {"vanilla": "rnn", "vanilla + layer norm": "rnn-layernorm", "MiniGPT": "minigpt"}
 
 
@@ -238,27 +239,26 @@ def _run_rows(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
 
 def reach(records: Records) -> str:
     """Format gradient and influence of a character by distance."""
-    rows = {row["model"]: row for row in records.rows("reach")}
-    lags, positions = (next(iter(rows.values()))[name] for name in ("lags", "positions"))
     found = {info.name: records.analysis(info, "gradient") for info in records.bundled}
     flows = {name: flow_from_record(record) for name, record in found.items()}
     order = sorted(flows, key=lambda name: flows[name].half_life_chars or math.inf)
     gradient = markdown_table(
-        ["gradient, relative", "half-life", "1 % left", *map(str, lags), "slope 32–128", "exponent"],
+        ["gradient, relative", "half-life", "1 % left", *map(str, DISTANCES), "slope 32–128", "exponent"],
         [
             [
                 f"`{name}`",
                 flows[name].describe_half_life(),
                 flows[name].describe_horizon(),
-                *(f"{flows[name].median[lag]:.1e}" for lag in lags),
+                *(f"{flows[name].median[lag]:.1e}" for lag in DISTANCES),
                 *exponent(found[name]),
             ]
             for name in order
         ],
     )
-    replaced = markdown_table(
-        ["KL, nats", *map(str, lags)],
-        [[f"`{name}`", *map(kl, rows[name]["kl_mean_nats"])] for name in order if name in rows],
+    replaced = {name: corruption_of(records, name) for name in order}
+    influence = markdown_table(
+        ["KL, nats", *map(str, DISTANCES)],
+        [[f"`{name}`", *(kl(replaced[name].mean[lag - 1]) for lag in DISTANCES)] for name in order],
     )
     counts = sorted({flow.positions for flow in flows.values()})
     return (
@@ -270,13 +270,19 @@ def reach(records: Records) -> str:
         "character: far enough back the slope is the exponent, and where they differ, 128 characters are not enough. A "
         "Transformer has no exponent.\n\n"
         f"{gradient}\n\nHow much the prediction changes when the character k back is another one: the mean over "
-        f"{positions:,} positions, in float64.\n\n{replaced}"
+        f"{replaced[order[0]].positions:,} positions, in float64.\n\n{influence}"
     )
 
 
 def chars(length: float | None) -> str:
     """Format a number of characters; None: beyond the 128 measured."""
     return "> 128" if length is None else f"{length:.1f}"
+
+
+def chars_with_interval(row: Mapping[str, Any], name: str) -> str:
+    """Format a length of a row with its interval, if it has one; None: beyond the 128 measured."""
+    length, ends = chars(row[f"{name}_chars"]), [f"{name}_low", f"{name}_high"]
+    return f"{length} ({' to '.join(chars(row[end]) for end in ends)})" if ends[0] in row else length
 
 
 def exponent(found: AnalysisRecord) -> tuple[str, str]:
@@ -320,19 +326,19 @@ def context_use(records: Records) -> str:
 
 def recurrent_scale(records: Records) -> str:
     """Format half-life and exponent of W_hh × g."""
-    body = []
+    body, positions = [], records.study["recurrent_scale"]["settings"]["positions"]
     for row in records.rows("recurrent_scale"):
-        band = f"{chars(row['half_life_low'])} … {chars(row['half_life_high'])}"
         margin = student_margin(row["exponent_error"], STRETCHES)
-        lengths = [chars(row["half_life_chars"]), band, chars(row["horizon_chars"])]
+        lengths = [chars_with_interval(row, name) for name in ("half_life", "horizon")]
         norm = "–" if row["sigma_max"] is None else f"{row['sigma_max']:.2f}"
         measured = f"{row['exponent']:+.4f} ± {margin:.4f}"
         body.append([f"`{row['model']}`", f"{row['g']:.3g}", *lengths, measured, norm])
-    heads = ["network", "W_hh × g", "half-life", "of the 10th … 90th percentile", "1 % left", "exponent", "σ_max"]
+    heads = ["network", "W_hh × g", "half-life", "1 % left", "exponent", "σ_max"]
     return (
-        "The trained networks with W_hh × g and nothing else changed, at 512 positions of the first 16,384 held-out "
-        "characters; between the half-lives of the 10th and the 90th percentile of the norms; the exponent ± its 95 % "
-        "interval. Pascanu et al. 2013: with tanh the gradient must vanish where σ_max(W_hh) < 1, and can grow "
+        "The trained networks with W_hh × g and nothing else changed: half-life and horizon of the median gradient at "
+        f"{positions:,} positions of the held-out text, in brackets 95 % intervals by bootstrap over the positions; "
+        "the exponent over its first 16,384 characters, ± its 95 % interval. Pascanu et al. 2013: with tanh the "
+        "gradient must vanish where σ_max(W_hh) < 1, and can grow "
         f"(exponent above 0) only where it is greater.\n\n{markdown_table(heads, body)}"
     )
 

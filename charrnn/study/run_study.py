@@ -6,7 +6,6 @@ Run the parts of the study and store their rows in docs/study.json.
     python scripts/study.py clipping            the lab sheet's recipe with its clipping and without
     python scripts/study.py relu                ReLU in the place of tanh
     python scripts/study.py no_grad             sampling inside `torch.no_grad()` and outside
-    python scripts/study.py reach               influence of a distant character on the next prediction
     python scripts/study.py recurrent_scale     gradients and Lyapunov exponent with W_hh × g
 
 A row is stored as soon as it is measured, replacing an earlier one of the same key, so a part may be measured piece by
@@ -30,12 +29,11 @@ relu      activation ("tanh" or "relu") learning_rate max_grad_norm seed · all 
 no_grad   chars: written in one go · no_grad_ms without_ms: medians · times_slower times_slower_low times_slower_high:
           without / with, the median of the rounds and its 95 % interval (none for fewer than six) ·
           no_grad_bytes_per_char without_bytes_per_char: by how much the process grows, for the longest text
-reach     model · positions · lags · kl_median_nats kl_mean_nats kl_standard_error: by lag, where the character so far
-          back (1: the last one read) is replaced
-recurrent_scale  model g: the factor of W_hh · half_life_chars half_life_low half_life_high: of the median gradient, of
-          its 10th and its 90th percentile over positions (null: not within 128 lags) · horizon_chars: 1 % of the median
-          · exponent exponent_error: first Lyapunov exponent, nats a character · sigma_max: largest singular value of
-          W_hh × g (null if gates or layer norm also enter the Jacobian)
+recurrent_scale  model g: the factor of W_hh · half_life_chars horizon_chars: lags at which half and 1 % of the median
+          gradient are left, half_life_low half_life_high horizon_low horizon_high: their 95 % intervals by bootstrap
+          over positions (null: not within 128 lags) · exponent exponent_error: first Lyapunov exponent, nats a
+          character · sigma_max: largest singular value of W_hh × g (null if gates or layer norm also enter the
+          Jacobian)
 """
 
 import sys

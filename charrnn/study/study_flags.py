@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from charrnn.flag_types import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path
-from charrnn.paths import CHECKPOINTS, STUDY
+from charrnn.paths import STUDY
 from charrnn.ranges import Range
 from charrnn.sampling import LIMITS
 from charrnn.script_runner import script_parser
@@ -17,7 +17,6 @@ def study_parser(description: str | None = None) -> argparse.ArgumentParser:
     whole = script_parser(description)
     verbs = whole.add_subparsers(dest="part", required=True)
     flags = {name: verbs.add_parser(name, help=part.help) for name, part in PARTS.items()}
-    bundled = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))
 
     def add(parts: str, flag: str, kind: Any, default: Any, help: str) -> None:
         """Add a flag to some parts; it takes several values if its default is a list."""
@@ -46,10 +45,8 @@ def study_parser(description: str | None = None) -> argparse.ArgumentParser:
     add("clipping relu no_grad", "--hidden-dim", WIDTH, 256, "hidden units")
     add("no_grad", "--chars", COUNT, [500, 2000, 10_000], "per text")
     add("no_grad", "--rounds", COUNT, 9, "of each variant")
-    add("reach", "--checkpoints", name_or_path, bundled, "names or folders")
-    add("reach", "--positions", COUNT, 1024, "of held-out text")
-    add("reach", "--context", WINDOW, 256, "characters read before each")
     add("recurrent_scale", "--checkpoints", name_or_path, ["rnn", "rnn-layernorm", "gru", "lstm"], "recurrent networks")
+    add("recurrent_scale", "--positions", COUNT, 4096, "of held-out text, for the gradients")
     for name, verb in flags.items():
         verb.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
         verb.add_argument("--out", type=path, default=STUDY, help="the study (default: docs/study.json)")

@@ -42,11 +42,10 @@ PARTS = {
     "no_grad": Part(
         training_experiments.no_grad, ("chars",), ("hidden_dim", "rounds"), "writing with no_grad and without"
     ),
-    "reach": Part(model_experiments.reach, ("model",), ("positions", "context"), "influence of a distant character"),
     "recurrent_scale": Part(
         model_experiments.recurrent_scale,
         ("model", "g"),
-        (),
+        ("positions",),
         "gradients and Lyapunov exponent with W_hh × g",
     ),
 }
