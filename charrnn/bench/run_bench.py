@@ -66,6 +66,7 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
         steps |= {
             name: plain_training(network.copy_weights(model), training).advance for name, network in others.items()
         }
+        steps |= {f"matrix products of {cell}": matrix_products(recipe, CELLS[cell].gates)}
         steps |= {f"{OURS} {cell}": training.advance, f"{OURS} {cell}, layer norm": normed.advance}
         cell_of |= {name: cell for name in steps if name not in cell_of}
     turns = interleave(steps, options.rounds)
@@ -84,6 +85,26 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
         }
 
     return rows(turns, figures)
+
+
+def matrix_products(recipe: Recipe, gates: int) -> Callable[[], tuple[Tensor, ...]]:
+    """
+    Return a function that computes the matrix products of a training step alone, on numbers that stay the same.
+
+    Of each character in turn forward and backward, of all at once for the gradients of W_hh and for the head.
+    """
+    B, T, H = recipe.batch, recipe.seq_len, recipe.hidden_dim
+    h, d_h, W_hh = torch.randn(T * B, H), torch.randn(T * B, gates * H), torch.randn(gates * H, H)
+    head, d_logits = torch.randn(VOCAB_SIZE, H), torch.randn(T * B, VOCAB_SIZE)
+    W_hh_T, outputs = W_hh.t().contiguous(), (torch.empty(B, gates * H), torch.empty(B, H))
+
+    def run() -> tuple[Tensor, ...]:
+        for state, d_gates in zip(h.split(B), d_h.split(B), strict=True):
+            torch.mm(state, W_hh_T, out=outputs[0])
+            torch.mm(d_gates, W_hh, out=outputs[1])
+        return d_h.t() @ h, h @ head.t(), d_logits @ head, d_logits.t() @ h
+
+    return run
 
 
 def bench_sample(options: argparse.Namespace) -> list[Row]:
@@ -140,11 +161,11 @@ UNITS = {
 # Upper limit wanted for the ratio of each variant.
 GOALS = {
     "train": {
-        "plain loop": 0.28,
-        "torch.nn.RNN": 0.55,
+        "plain loop": 0.18,
+        "torch.nn.RNN": 0.45,
         "torch.nn.GRU": 0.65,
         "torch.nn.LSTM": 0.9,
-        **{f"{OURS} {cell}, layer norm": 1.35 for cell in ("rnn", "gru", "lstm")},
+        **{f"{OURS} {cell}, layer norm": 1.2 for cell in ("rnn", "gru", "lstm")},
     },
     "sample": {"plain loop": 0.33},
     "gradients": {"autograd, states retained": 1.0},
