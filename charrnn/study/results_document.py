@@ -280,9 +280,9 @@ def chars(length: float | None) -> str:
 
 
 def chars_with_interval(row: Mapping[str, Any], name: str) -> str:
-    """Format a length of a row with its interval, if it has one; None: beyond the 128 measured."""
-    length, ends = chars(row[f"{name}_chars"]), [f"{name}_low", f"{name}_high"]
-    return f"{length} ({' to '.join(chars(row[end]) for end in ends)})" if ends[0] in row else length
+    """Format a length of a row with its interval, if it has one that begins within the 128 measured."""
+    length, ends = chars(row[f"{name}_chars"]), [row.get(f"{name}_{end}") for end in ("low", "high")]
+    return length if ends[0] is None else f"{length} ({' to '.join(map(chars, ends))})"
 
 
 def exponent(found: AnalysisRecord) -> tuple[str, str]:
