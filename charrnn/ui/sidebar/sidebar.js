@@ -272,6 +272,8 @@ export function mount({ element, send }) {
   });
   bindShortcuts(actions, drawer.close, $("#cr-single-keys"));
   onOpenTab((tab) => {
+    const row = tab.parentElement; // which scrolls in a narrow window
+    row.scrollLeft = tab.offsetLeft + tab.offsetWidth - row.offsetLeft - row.clientWidth;
     for (const part of element.querySelectorAll("[data-tabs]")) part.hidden = !part.dataset.tabs.split(" ").includes(tabName(tab));
   });
   bindTabKeys();
