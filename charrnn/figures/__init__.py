@@ -36,7 +36,6 @@ from charrnn.figures.sentences import Sentence, text_of
 from charrnn.figures.step_profile import (
     describe_profile,
     describe_step_cost,
-    loop_share,
     profile_figure,
     step_cost_figure,
 )

@@ -35,8 +35,8 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
     Draw the time of a step as one bar per network, divided into its parts.
 
-    record: {"parts": [part, …], "rows": [{"name", "median_ms", "parts": {part: ms}}, …]}. Backward parts are hatched;
-    a part is labeled with its share of the step if there is room. width: pixels.
+    record: {"parts": [part, …], "rows": [{"name", "median_ms", "loop_share", "parts": {part: ms}}, …]}.
+    Backward parts are hatched; a part is labeled with its share of the step if there is room. width: pixels.
     """
     figure, rows = go.Figure(), record["rows"]
     inner = width - MARGIN["l"] - MARGIN["r"]
@@ -86,13 +86,12 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
 
 def describe_profile(record: Mapping[str, Any]) -> str:
     """Compare the fastest network with a loop over T with the one without a loop."""
-    shares = {row["name"]: loop_share(row) for row in record["rows"]}
-    looping = [row for row in record["rows"] if shares[row["name"]]]
-    parallel = next((row for row in record["rows"] if not shares[row["name"]]), None)
+    looping = [row for row in record["rows"] if row["loop_share"]]
+    parallel = next((row for row in record["rows"] if not row["loop_share"]), None)
     if not looping:
         return ""
     fastest = min(looping, key=lambda row: row["median_ms"])
-    low, high = (choose(shares[row["name"]] for row in looping) for choose in (min, max))
+    low, high = (choose(row["loop_share"] for row in looping) for choose in (min, max))
     span = f"{low:.0%}" if len(looping) == 1 else f"{low:.0%} to {high:.0%}"
     loop = f"{span} of a recurrent step is the loop over T: each character waits for the one before it"
     if parallel is None:
@@ -105,11 +104,6 @@ def describe_profile(record: Mapping[str, Any]) -> str:
         f"{parallel['name']} has no such loop, it computes all characters at once: hardware with thousands of parallel "
         "lanes, a GPU, can use that; a few threads cannot."
     )
-
-
-def loop_share(row: Mapping[str, Any]) -> float:
-    """Return the share of a step that is in the loop over T, forward and backward."""
-    return sum(ms for part, ms in row["parts"].items() if part.endswith(LOOP)) / sum(row["parts"].values())
 
 
 def step_cost_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:

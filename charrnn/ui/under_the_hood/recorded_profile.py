@@ -60,13 +60,11 @@ def _shown(query: ViewQuery, record: dict[str, Any], figure: Callable[..., Any],
 
 
 def _parts(record: dict[str, Any]) -> Table:
-    from charrnn.figures import loop_share
-
     body = [
         [
             Cell(row["name"]),
             number(row["median_ms"], "{:.1f}"),
-            number(loop_share(row), "{:.0%}"),
+            number(row["loop_share"], "{:.0%}"),
             *(number(row["parts"].get(p), "{:.1f}") for p in record["parts"]),
         ]
         for row in record["rows"]
