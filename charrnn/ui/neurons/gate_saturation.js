@@ -3,7 +3,7 @@
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
-import { selectUnit } from "../components/unit_selection.js";
+import { showUnit } from "./show_unit.js";
 import { offerNetwork } from "./switch_network.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
@@ -12,9 +12,7 @@ export function mount({ element, send }) {
   const request = () => ({ form: { text: page.unitText } });
   const view = createViewQuery({ element: folded, send, request, show, busyText: "Reading …" });
   const showFigure = createFigure(folded.querySelector(".cr-plot"), view.say, ({ data, customdata }) => {
-    if (!Number.isInteger(customdata)) return; // the diagonal
-    selectUnit(data.name, customdata);
-    document.querySelector("#cr-unit").scrollIntoView({ block: "nearest" });
+    if (Number.isInteger(customdata)) showUnit(data.name, customdata); // not for the diagonal
   });
   for (const event of ["unit-text", "checkpoint-changed"]) page.on(event, view.ask);
 

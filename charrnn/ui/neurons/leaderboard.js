@@ -6,9 +6,9 @@ import { create, setOptions } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
 import { createTable } from "../components/table/table.js";
 import { bindTextForm } from "../components/text_form.js";
-import { selectUnit } from "../components/unit_selection.js";
 import { headingOf, registerUnlinked } from "../components/unlinked.js";
 import { createCards } from "./cards.js";
+import { showUnit } from "./show_unit.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
@@ -22,10 +22,7 @@ export function mount({ element, send }) {
   const request = () => ({ form: { view: chosen, ...submitted } });
   const view = createViewQuery({ element, send, request, show, busyText: "Reading …" });
   const showTable = createTable($(".cr-table"));
-  const cards = createCards($(".cr-cards"), (name, unit) => {
-    selectUnit(name, unit);
-    document.querySelector("#cr-unit").scrollIntoView({ block: "nearest" });
-  });
+  const cards = createCards($(".cr-cards"), showUnit);
 
   bindTextForm(form, (text) => {
     const isNew = text !== submitted.text;
