@@ -1,13 +1,13 @@
 // A text colored by the difference of two surprisals.
 
 import { createColoredText } from "../components/colored_text.js";
+import { signed } from "../components/number_format.js";
 import { quoted } from "../components/page_state.js";
 
 const FULL_COLOR_BITS = 3; // difference with full color
 const UNDERLINED_BITS = 1; // smallest difference that is underlined
 
 const bitsOf = (millibits) => (millibits / 1000).toFixed(3);
-const signed = (millibits) => (millibits < 0 ? "−" : millibits > 0 ? "+" : "") + bitsOf(Math.abs(millibits));
 
 /** Return a function that shows an answer in this box, or hides it without a text. */
 export function createSurprisalText(box) {
@@ -17,7 +17,7 @@ export function createSurprisalText(box) {
   function describe(i) {
     const [a, b] = shown.bits;
     const character = `${quoted(shown.characters[i])}, ${shown.kind_names[shown.kinds[i]]}, character ${(i + 1).toLocaleString("en")}`;
-    return `${character}: A ${bitsOf(a[i])} bits, B\u00a0${bitsOf(b[i])} bits, Δ\u00a0=\u00a0${signed(delta(i))}`;
+    return `${character}: A ${bitsOf(a[i])} bits, B\u00a0${bitsOf(b[i])} bits, Δ\u00a0=\u00a0${signed(delta(i) / 1000)}`;
   }
 
   const text = createColoredText(box, {

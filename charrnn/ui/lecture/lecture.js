@@ -3,6 +3,7 @@
 import { create, setText } from "../components/create_element.js";
 import { splitAround } from "../components/code_points.js";
 import { openTab } from "../components/navigate.js";
+import { signed } from "../components/number_format.js";
 import { fill, page } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
 import { applySettings } from "../sidebar/apply_link.js";
@@ -187,10 +188,9 @@ export function figure([title, text, divergence]) {
 /** Create the rows of signed values: name, bar, value with its margin, number of characters. */
 function barRows(bars) {
   const most = Math.max(...bars.map(([, value]) => Math.abs(value)));
-  const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
   return bars.map(([name, value, margin, characters]) => {
     const bar = create("i", { className: value < 0 ? "cr-loss" : "", style: `--share: ${Math.abs(value) / most}` });
-    const number = signed(value) + (margin === null ? "" : ` ± ${margin.toFixed(2)}`);
+    const number = signed(value, 2) + (margin === null ? "" : ` ± ${margin.toFixed(2)}`);
     return create("tr", {}, create("th", { scope: "row" }, name), create("td", {}, bar), create("td", {}, number), create("td", {}, characters.toLocaleString("en")));
   });
 }

@@ -1,5 +1,7 @@
 // The figure of Δ bits by class, drawn from groups of characters into an empty figure of Python.
 
+import { counted, signed } from "../components/number_format.js";
+
 const FEW = 30; // characters, as in figures/surprisal_difference.py
 const PALE = 0.3;
 
@@ -33,13 +35,4 @@ export function describeDelta(groups) {
   return `Δ bits by kind of character: ${groups.map((group) => `${group.name} ${signed(group.delta)} (${count(group)})`).join("; ")}.`;
 }
 
-const count = ({ characters }) => {
-  const counted = characters === 1 ? "1 character" : `${characters.toLocaleString("en")} characters`;
-  return characters < FEW ? counted + ", too few" : counted;
-};
-
-/** Format a number with a typographic sign; no sign if it rounds to 0. */
-export function signed(number, digits = 3) {
-  const size = Math.abs(number).toFixed(digits);
-  return Number(size) === 0 ? size : (number < 0 ? "−" : "+") + size;
-}
+const count = ({ characters }) => counted(characters) + (characters < FEW ? ", too few" : "");

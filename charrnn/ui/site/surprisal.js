@@ -3,11 +3,12 @@
 // As charrnn/surprisal.py, ui/compare/surprisal_difference.py and ui/neurons/clamp.py.
 
 import { countCharacters } from "../components/code_points.js";
+import { counted, signed } from "../components/number_format.js";
 import { knownToAll } from "../components/offered_models.js";
 import { logitSurprisal } from "../components/sampler.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
 import { KINDS, kinds } from "./char_classes.js";
-import { deltaFigure, describeDelta, signed } from "./delta_figure.js";
+import { deltaFigure, describeDelta } from "./delta_figure.js";
 import { givenText, grouped } from "./source_text.js";
 
 const MAX_COMPARED_CHARS = 10_000;
@@ -175,8 +176,6 @@ function studentMargin(error, samples) {
 const sentences = (...parts) => parts.filter(Boolean).join(" ");
 
 const signedWithMargin = ({ delta, margin }, digits = 3) => signed(delta, digits) + (margin === null ? "" : ` ± ${margin.toFixed(digits)}`);
-
-const counted = (characters) => (characters === 1 ? "1 character" : `${grouped(characters)} characters`);
 
 function describeMean(group, digits, origin) {
   return `Δ = ${signedWithMargin(group, digits)} bits a character, over ${counted(group.characters)} of ${origin}`;
