@@ -71,12 +71,6 @@ def written(number: float) -> str:
     return str(int(number)) if number == int(number) and abs(number) < 1e16 else repr(float(number))
 
 
-def signed(number: float, digits: int = 3) -> str:
-    """Format a number with a typographic sign; no sign if it rounds to 0."""
-    size = f"{abs(number):.{digits}f}"
-    return size if float(size) == 0 else f"{'−' if number < 0 else '+'}{size}"
-
-
 def shown(value: Any) -> str:
     """Format a value for an error message: short, on one line."""
     if value is None or value == "":

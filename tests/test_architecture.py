@@ -20,7 +20,7 @@ from tests.cli import ROOT
 # A module or package imports lower layers only; those of one layer do not import each other.
 LAYERS = [
     {"vocab", "metrics", "published_results", "control_char_escapes", "char_classes", "analysis_record"}
-    | {"paths", "ranges", "invisible_chars"},
+    | {"number_format", "paths", "ranges", "invisible_chars"},
     {"corpus", "script_runner", "seeds", "cells", "dropout", "chunked_logits", "clamps", "ngram", "text_quality"}
     | {"bootstrap", "hub_methods"},
     {"edited_equations", "bptt", "sampling", "seed_means", "text_tables"},

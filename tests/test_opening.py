@@ -32,7 +32,7 @@ def test_opening_is_the_best_kept_unit_for_the_position(opening: Opening):
     sentence, measured = opening.words()
     units = Store(CHECKPOINTS).load(name).units
     assert f"One of the {sum(units[each] for each in units.keys() & {'h', 'c'})} numbers" in sentence
-    assert f"unit {unit} of {view} explains {100 * scores[name, view, unit]:.0f} %" in measured
+    assert f"unit {unit} of {view} explains {100 * scores[name, view, unit]:.0f}\u00a0%" in measured
 
 
 def test_only_an_address_without_link_parameters_has_an_opening(opening: Opening):

@@ -9,8 +9,8 @@ import torch
 
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import flow_from_record
+from charrnn.number_format import signed
 from charrnn.paths import CHECKPOINTS
-from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.site import selected_checkpoints
 from charrnn.ui.lecture.lecture import open_link

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from charrnn.figures.axes import NARROW, axis, escaped, frame, note
 from charrnn.figures.palette import BLUE, INK, ORANGE, QUIET
-from charrnn.ranges import signed
+from charrnn.number_format import signed
 from charrnn.surprisal import GroupMean
 
 BAR, ROW = 12, 38  # pixels: height of a bar; of a bar with its name

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from charrnn.bootstrap import share_interval, student_margin
 from charrnn.metrics import bits_per_char
-from charrnn.ranges import signed
+from charrnn.number_format import percent, signed
 from charrnn.seed_means import counted
 from charrnn.study import lab_sheet_claims as claims
 from charrnn.study.lab_sheet_claims import CLAIMS, CONFIRMED, CORRECTED, POSITIVE, Verdict
@@ -90,7 +90,7 @@ def loop_share(records: Records) -> str:
     plain = _profile_row(record, "plain loop")
     return (
         f"A plain loop over {record['seq_len']} characters and its backward pass take "
-        f"{_percent(plain['loop_share'])} of a training step of {plain['median_ms']:.0f} ms (median of "
+        f"{percent(plain['loop_share'])} of a training step of {plain['median_ms']:.0f} ms (median of "
         f"{record['rounds']})."
     )
 
@@ -130,7 +130,7 @@ def clipping(records: Records) -> str:
     share = sum(row["share_to_clip"] for row in free) / len(free)
     return (
         f"Without clipping {_diverged(every_rate)} at one, three and ten times the sheet's learning rate ended in NaN. "
-        f"With its own the largest gradient norm was {largest:.2f}: a threshold of 5 acts on {100 * share:.1f} % of "
+        f"With its own the largest gradient norm was {largest:.2f}: a threshold of 5 acts on {percent(share, 1)} of "
         "the steps."
     )
 
@@ -280,11 +280,7 @@ def _capitalized(text: str) -> str:
 def _of_all(count: int, of: int) -> str:
     """Format the interval of a share."""
     interval = share_interval(count, of)
-    return f"(95 %: {_percent(interval.low)} to {_percent(interval.high)})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"(95 %: {percent(interval.low)} to {percent(interval.high)})"
 
 
 def _share(estimate: dict[str, float], samples: int) -> str:

@@ -10,7 +10,7 @@ from charrnn import figures
 from charrnn.char_classes import KINDS, kinds
 from charrnn.checkpoint import describe
 from charrnn.invisible_chars import sign
-from charrnn.ranges import signed
+from charrnn.number_format import signed
 from charrnn.surprisal import Difference
 from charrnn.ui.compare import surprisal_difference
 from charrnn.ui.server.checkpoint_store import Store

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from charrnn.char_classes import KINDS
-from charrnn.ranges import signed
+from charrnn.number_format import signed
 from charrnn.surprisal import Difference, GroupMean, difference_by_kind
 from charrnn.ui.components.table.surprisal_table import describe_mean, difference_table, signed_with_margin
 from charrnn.ui.components.table.table import Table

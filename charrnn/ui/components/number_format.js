@@ -1,4 +1,4 @@
-// Formats of numbers, as charrnn/ranges.py has them.
+// Formats of numbers, as charrnn/number_format.py has them.
 
 /** Format a number with a typographic sign; no sign if it rounds to 0. */
 export function signed(number, digits = 3) {

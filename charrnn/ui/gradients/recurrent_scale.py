@@ -20,7 +20,8 @@ from charrnn.gradient_flow import (
     scale_recurrent,
     spectra,
 )
-from charrnn.ranges import Range, signed
+from charrnn.number_format import signed
+from charrnn.ranges import Range
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.gradients.gradient_norms import remaining_share
 from charrnn.ui.server import request_parameters

@@ -10,6 +10,7 @@ import numpy as np
 from charrnn.clamps import Clamp
 from charrnn.gradient_flow import spectra
 from charrnn.neurons import all_activations
+from charrnn.number_format import percent
 from charrnn.paths import STUDY
 from charrnn.surprisal import Difference
 from charrnn.ui.components.table.surprisal_table import signed_with_margin
@@ -19,7 +20,6 @@ from charrnn.ui.lecture.trained_model_answers import (
     Answer,
     common_length,
     mean_of,
-    percent,
     require_activation,
     sample,
     saved_best_unit,

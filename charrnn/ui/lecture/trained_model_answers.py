@@ -10,7 +10,7 @@ from charrnn.bootstrap import percentile_interval, resample_counts, with_interva
 from charrnn.char_classes import SPEAKER_LINE
 from charrnn.clamps import Clamp
 from charrnn.neurons import BestUnit, all_activations, resampled_auc
-from charrnn.ranges import signed
+from charrnn.number_format import percent, signed
 from charrnn.sampling import SamplingSettings, Step
 from charrnn.surprisal import Difference, GroupMean
 from charrnn.ui.compare.surprisal_difference import saved_groups
@@ -74,11 +74,6 @@ def sample(
 def common_length(a: str, b: str) -> int:
     """Return the length of the common prefix of two texts."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """Format a share."""
-    return f"{100 * share:.{digits}f}\u00a0%".replace("-", "−")
 
 
 def with_resamples(

@@ -10,6 +10,7 @@ from typing import Any
 
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.neurons import BestUnit, leaderboards_from_record
+from charrnn.number_format import percent
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.generation_defaults import PROMPT
 from charrnn.ui.server.named_units import MIN_COUNT
@@ -58,11 +59,6 @@ class Opening:
             "words": self.words(),
             "untrained": self.info.saved_steps[0] == 0,
         }
-
-
-def percent(share: float) -> str:
-    """Format a share as whole percent."""
-    return f"{100 * share:.0f} %"
 
 
 def find_opening(store: Store) -> Opening | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from charrnn.ranges import signed
+from charrnn.number_format import signed
 from charrnn.surprisal import GroupMean
 from charrnn.ui.components.table.table import Cell, Table, number
 
