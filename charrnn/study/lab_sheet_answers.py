@@ -9,11 +9,11 @@ again. All figures come from the stored records.
 import json
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from charrnn.bootstrap import share_interval, student_margin
+from charrnn.bootstrap import student_margin
 from charrnn.metrics import bits_per_char
 from charrnn.number_format import percent, signed
 from charrnn.seed_means import counted
@@ -82,7 +82,8 @@ def vanishing(records: Records) -> str:
 def relu(records: Records) -> str:
     free = records.rows("relu", activation="relu", max_grad_norm=0.0)
     tanh = records.rows("relu", activation="tanh", max_grad_norm=0.0)
-    return f"Without clipping {_diverged(free)} with ReLU ended in NaN; with tanh {_diverged(tanh)}."
+    (_, runs), (_, of_tanh) = claims.diverged(free), claims.diverged(tanh)
+    return f"Without clipping {runs} with ReLU ended in NaN; with tanh {of_tanh}."
 
 
 def loop_share(records: Records) -> str:
@@ -124,12 +125,12 @@ def temperature(records: Records) -> str:
 
 
 def clipping(records: Records) -> str:
-    every_rate = records.rows("clipping", max_grad_norm=0.0)
+    _, runs = claims.diverged(records.rows("clipping", max_grad_norm=0.0))
     free = records.rows("clipping", learning_rate=1e-3, max_grad_norm=0.0)
     largest = max(row["largest_grad_norm"] for row in free)
     share = sum(row["share_to_clip"] for row in free) / len(free)
     return (
-        f"Without clipping {_diverged(every_rate)} at one, three and ten times the sheet's learning rate ended in NaN. "
+        f"Without clipping {runs} at one, three and ten times the sheet's learning rate ended in NaN. "
         f"With its own the largest gradient norm was {largest:.2f}: a threshold of 5 acts on {percent(share, 1)} of "
         "the steps."
     )
@@ -267,20 +268,8 @@ def better_of(records: Records, name: str, other: str) -> Verdict:
 # ------------------------------------------------------------------------------------------------ estimates
 
 
-def _diverged(rows: Sequence[dict[str, Any]]) -> str:
-    """Format how many runs diverged, with the interval of the share."""
-    count = sum(row["diverged_at"] is not None for row in rows)
-    return f"{count} of {len(rows)} runs {_of_all(count, len(rows))}"
-
-
 def _capitalized(text: str) -> str:
     return text[0].upper() + text[1:]
-
-
-def _of_all(count: int, of: int) -> str:
-    """Format the interval of a share."""
-    interval = share_interval(count, of)
-    return f"(95 %: {percent(interval.low)} to {percent(interval.high)})"
 
 
 def _share(estimate: dict[str, float], samples: int) -> str:

@@ -17,6 +17,7 @@ from charrnn.bootstrap import Interval, share_interval, student_margin, with_int
 from charrnn.context_use import NEGLIGIBLE_NATS, ContextUse, Corruption, describe_length, memory_from_record
 from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
+from charrnn.number_format import percent
 from charrnn.seed_means import counted
 from charrnn.study.load_records import Records
 from charrnn.text_tables import kl
@@ -176,9 +177,9 @@ def relu(records: Records) -> Verdict:
         kind: statistics.median(max(filter(None, row["curve"]["largest_state"]), default=math.nan) for row in rows)
         for kind, rows in free.items()
     }
-    share, runs = _diverged(free["relu"])
+    share, runs = diverged(free["relu"])
     figure = (
-        f"without clipping {runs} ReLU runs end in NaN; the largest h in training is {largest['relu']:.3g}, with tanh "
+        f"without clipping {runs} with ReLU end in NaN; the largest h in training is {largest['relu']:.3g}, with tanh "
         f"{largest['tanh']:.3g}; loss after {free['relu'][0]['steps']} steps {_mean(free['relu'], 'last_loss_nats')}, "
         f"with tanh {_mean(free['tanh'], 'last_loss_nats')}"
     )
@@ -188,9 +189,9 @@ def relu(records: Records) -> Verdict:
 def clipping(records: Records) -> Verdict:
     free = records.rows("clipping", learning_rate=1e-3, max_grad_norm=0.0)
     clipped = records.rows("clipping", learning_rate=1e-3, max_grad_norm=5.0)
-    share, runs = _diverged(records.rows("clipping", max_grad_norm=0.0))
+    share, runs = diverged(records.rows("clipping", max_grad_norm=0.0))
     figure = (
-        f"without clipping {runs} runs at one, three and ten times the sheet's learning rate end in NaN; with its own "
+        f"without clipping {runs} at one, three and ten times the sheet's learning rate end in NaN; with its own "
         f"the largest gradient norm is {max(row['largest_grad_norm'] for row in free):.2f}, so a threshold of 5 cuts "
         f"{statistics.mean(row['share_to_clip'] for row in free):.1%} of the steps; loss "
         f"{_mean(free, 'last_loss_nats')}, with clipping {_mean(clipped, 'last_loss_nats')}"
@@ -198,11 +199,11 @@ def clipping(records: Records) -> Verdict:
     return judged(figure, (share, MOST), needed="more runs")
 
 
-def _diverged(rows: Sequence[dict[str, Any]]) -> tuple[Interval, str]:
-    """Return the interval of the share of runs that end in NaN, and it in words."""
+def diverged(rows: Sequence[dict[str, Any]]) -> tuple[Interval, str]:
+    """Return the interval of the share of runs that end in NaN, and their count with it."""
     count = sum(row["diverged_at"] is not None for row in rows)
     share = share_interval(count, len(rows))
-    return share, f"{count} of {len(rows)} ({share.low:.0%} to {share.high:.0%})"
+    return share, f"{count} of {counted(len(rows))} (95 %: {percent(share.low)} to {percent(share.high)})"
 
 
 def no_grad(records: Records) -> Verdict:
