@@ -1,4 +1,4 @@
-"""Serve the page, from a checkout or on a Space, which runs this file; `--help` lists the flags."""
+"""Serve the page, from a checkout or on a Space; `--help` lists the flags."""
 
 import sys
 

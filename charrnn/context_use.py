@@ -198,7 +198,7 @@ def _length_intervals(losses: np.ndarray, shuffled: np.ndarray) -> list[Interval
 
 
 def _sufficient_contexts(above: np.ndarray) -> np.ndarray:
-    """Return `smallest_sufficient_context` of each row, from what exceeds the level (R, N)."""
+    """Return `smallest_sufficient_context` of each row of excesses (R, N)."""
     return np.where(above.any(axis=1), above.shape[1] + 1 - above[:, ::-1].argmax(axis=1), 1)
 
 

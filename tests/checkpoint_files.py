@@ -17,7 +17,7 @@ HISTORY = [Metrics(0, 1.8, 1.9, 0.5, 0.1, 0.0), Metrics(10, 1.2, 1.3, 0.4, 0.1, 
 
 
 def write_model(folder, model, vocab=VOCAB, **changes):
-    """Save a model as a finished checkpoint; `changes` replace default arguments of `save`."""
+    """Save a model as a finished checkpoint; `changes` replace arguments of `save`."""
     defaults: dict[str, Any] = {
         "step": 20,
         "seed": 3,
@@ -53,7 +53,7 @@ def rewrite_checkpoint(folder, **changes):
 
 
 def write_random(folder, **changes):
-    """Save a small network with random weights and two saved steps; return the network."""
+    """Save and return a small network with random weights and two saved steps."""
     model = build_model(changes.pop("config", {"cell": "rnn", "hidden_dim": 4}), len(VOCAB))
     randomize(model, 1.0, changes.pop("weights_seed", 0))
     early = {name: (weight / 2).half() for name, weight in model.state_dict().items()}

@@ -26,7 +26,7 @@ WITH_A_SERVER = {"address", "server", "urls"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests/ui last, its largest file first: two workers end together. Mark the tests that start a process."""
+    """Put tests/ui last, largest file first; mark tests that start a process."""
     items.sort(key=lambda item: (item.path.parent == UI, -item.path.stat().st_size if item.path.parent == UI else 0))
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser_path() -> Path:
-    """The Chromium that browser tests start; without one they fail instead of being skipped."""
+    """The Chromium of browser tests; without one they fail, they are not skipped."""
     from charrnn.bench.find_browser import find_browser
 
     path = find_browser()

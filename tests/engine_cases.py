@@ -165,7 +165,7 @@ def outputs(decoder: GraphDecoder, ids: list[int]) -> dict[str, Any]:
 
 
 def node_values(decoder: GraphDecoder, ids: list[int]) -> Iterator[dict[int, list[float]]]:
-    """Yield what each node computes at each id, without weights and what grows with the text."""
+    """Yield the node values at each id, without weights and growing caches."""
     nodes = decoder.graph.nodes
     has_fixed_size = [all(isinstance(size, int) for size in node.shape) for node in nodes]
     shown = [k for k, node in enumerate(nodes) if has_fixed_size[k] and node.op != "weight"]

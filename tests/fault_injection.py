@@ -24,7 +24,7 @@ class Killed(BaseException):
 
 
 class Faults:
-    """Names of the operations below `root`; number `at` raises `error()` or is the last."""
+    """Record operations below `root`; number `at` raises `error()` or is the last."""
 
     def __init__(self, root: Path, at: int | None, error: Callable[[], BaseException] | None):
         self.root, self.at, self.error = str(root), at, error

@@ -1,4 +1,4 @@
-"""Phrases of an earlier page that must not come back: riddles, metaphors, fragments."""
+"""Phrases of an earlier page that must not come back."""
 
 REPLACED = (
     "A few lines that print",

@@ -1,5 +1,5 @@
 """
-Project rules: layers, allowed imports, no work at import, no code run from a file.
+Project rules: layers, allowed imports, no work at import, no code from files.
 
 Each check is a function from a folder to a list of findings. It must find nothing in the project, and exactly the
 planted violations in small example projects.
@@ -83,7 +83,7 @@ def sources(root: Path) -> list[Path]:
 
 
 def package_of(path: Path, root: Path) -> str | None:
-    """Return the module or package of a file; None outside `charrnn` and for its __init__."""
+    """Return the module or package of a file; None for __init__ or other folders."""
     parts = path.relative_to(root).parts
     name = parts[1].removesuffix(".py") if parts[0] == "charrnn" else None
     return None if name == "__init__" else name
@@ -97,7 +97,7 @@ def ui_part_of(path: Path, root: Path) -> str | None:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, dotted name) of every import in a file; relative names begin with a dot."""
+    """Yield (line, dotted name) of the imports of a file; relative ones with a dot."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)

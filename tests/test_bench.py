@@ -23,7 +23,7 @@ def training() -> Training:
 
 @pytest.mark.parametrize("network", [bench.PlainCharRNN, bench.TorchCharRNN])
 def test_baselines_take_same_training_step(training, network):
-    """Equal weights after several updates imply equal optimizer, clipping, rate and windows."""
+    """Equal weights after updates imply equal optimizer, clipping, rate and windows."""
     baseline = plain_training(network(V, H).copy_weights(training.model), training)
     baseline.rng.set_state(training.state()[0]["rng"])
     if network is bench.TorchCharRNN:  # torch.nn has a second bias: it must not learn

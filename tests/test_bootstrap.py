@@ -1,4 +1,4 @@
-"""Resamples equal repeated positions; intervals cover the truth in 95 % of simulations."""
+"""Resamples equal repeated positions; intervals cover the truth in 95 % of runs."""
 
 import math
 from statistics import NormalDist
@@ -54,7 +54,7 @@ def test_interval_of_a_mean_covers(correlation, block):
 
 @independent_or_not
 def test_interval_of_a_half_life_covers(correlation, block):
-    """Norms are log-normal around exp(-k / 5): their medians cross 1/2 after 5 ln 2 characters, 1 % after 5 ln 100."""
+    """Log-normal norms around exp(-k / 5) cross 1/2 at 5 ln 2 and 1 % at 5 ln 100."""
     rng, lags, found = np.random.default_rng(2), np.arange(25), []
     counts = counts_of(POSITIONS, block, resamples=400)
     for _ in range(REPETITIONS):

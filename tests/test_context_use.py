@@ -112,7 +112,7 @@ def drawn_counts(positions: int, block: int) -> np.ndarray:
 
 
 def test_intervals_are_those_of_repeated_batches():
-    """Resample batches of predictions, and blocks of positions, one resample after the other."""
+    """Resample batches of predictions and blocks of positions, one by one."""
     text, model = drawn_text(1500, len(VOCAB)), small("lstm", weights=1.0)
     used = context_use(model, text.tolist(), generator(), longest=30, predictions=1024, stretch=1024)
     rng, first, count = generator(), 30 + SHUFFLED, 1024

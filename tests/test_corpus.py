@@ -34,7 +34,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    """Serve a body (bytes, or chunks without a length) on loopback; return its address."""
+    """Serve bytes, or chunks without a length, on loopback; return the address."""
     servers = []
 
     def start(body, announced=None):

@@ -1,4 +1,4 @@
-"""The page's pairs of texts (session/coupled_texts.js) are those of `generate` with the same uniforms."""
+"""Pairs of texts of session/coupled_texts.js equal `generate` on equal uniforms."""
 
 import random
 from pathlib import Path
@@ -75,7 +75,7 @@ def steps_of(loaded: LoadedModel, writer: dict[str, Any], prompt: str, seed: int
 
 
 def expect_pair(models: dict[str, LoadedModel], result: Any, request: Any, prompt: str = PROMPT) -> int | None:
-    """Compare a result of the page with both texts written alone; return the position of the first difference."""
+    """Compare a pair with both texts written alone; return the first difference."""
     loaded = [models[writer["checkpoint"]["name"]] for writer in request["writers"]]
     steps = [
         steps_of(model, writer, prompt, request["seed"], request["characters"])

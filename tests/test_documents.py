@@ -1,4 +1,4 @@
-"""README.md and docs/: commands, flags, endpoints, links, figures and snippets exist."""
+"""README.md and docs/: what they name exists, and their snippets run."""
 
 import io
 import json

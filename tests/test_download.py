@@ -145,7 +145,7 @@ def test_hub_errors_are_reported_by_kind(published: Server, tmp_path, source, fa
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Iterator[Server]:
-    """A server with a checkpoint and repositories that are empty, large or of many files."""
+    """A server with a checkpoint and with empty, large and many-file repositories."""
     server = Server(tmp_path_factory.mktemp("published"))
     folder = write_checkpoint(server.folder / "tiny", seed=1, steps=[])
     server.call(["push", str(folder), "me/tiny"])

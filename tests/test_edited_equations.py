@@ -236,7 +236,7 @@ def network(package: Import, edit: Edit) -> Any:
 
 
 def trained(package: Import, edit: Edit, plain: bool) -> tuple[list[float], list[torch.Tensor]]:
-    """Losses and weights of 30 updates in float64; `plain`: autograd through `forward`."""
+    """Return losses and weights of 30 float64 updates; `plain`: by autograd."""
     Recipe, Training = (getattr(package("charrnn.training"), name) for name in ("Recipe", "Training"))
     config = {"cell": edit.cell, "hidden_dim": H, "layer_norm": edit.layer_norm}
     recipe = Recipe(**config, steps=30, batch=3, seq_len=12, learning_rate=0.02, stateful=edit.cell != "minigpt")

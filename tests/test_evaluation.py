@@ -1,4 +1,4 @@
-"""The training loss and the two validation losses equal a plain loop over the text."""
+"""Training and validation losses equal a plain loop over the text."""
 
 import math
 

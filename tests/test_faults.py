@@ -48,7 +48,7 @@ def root() -> Iterator[Path]:
 
 @pytest.fixture
 def run_train(capsys, monkeypatch, root):
-    """Call the script in this process on a small text, without evaluation and sampling."""
+    """Call the script in this process on a small text, without evaluation or sample."""
     monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids, read=None: 3.0)
     monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids, read=None: 3.0)
     monkeypatch.setattr(train_run, "write_text", lambda training, chars: "text")
@@ -163,7 +163,7 @@ def finishes(out: Path, result, expected: str) -> None:
 
 
 class FailingAllocator(TorchDispatchMode):
-    """Count operations of torch; from number `at` on, `left` of them run out of memory."""
+    """Count torch operations; from number `at` on, `left` of them run out of memory."""
 
     def __init__(self, at: int | None = None, left: int = 1):
         super().__init__()

@@ -49,7 +49,7 @@ both_themes = pytest.mark.parametrize("colors", theme_colors(), ids=["light", "d
 
 
 def decay(rate: float, max_lag: int = 128, sees: int | None = None) -> GradientFlow:
-    """Return a gradient that shrinks by `rate` at each lag, and is 0 from lag `sees` on."""
+    """Return a gradient that shrinks by `rate` per lag and is 0 from lag `sees` on."""
     lags = np.arange(max_lag + 1)
     median = np.where(lags < (sees or max_lag + 1), rate ** lags.astype(float), 0.0)
     half, horizon = (math.log(level) / math.log(rate) if rate < 1 else None for level in (0.5, 0.01))
@@ -198,7 +198,7 @@ EYES = [
 
 
 def oklab(light: np.ndarray) -> np.ndarray:
-    """Convert to Oklab (Ottosson 2020), in which distances match perceived differences."""
+    """Convert to Oklab (Ottosson 2020): its distances match perceived differences."""
     cones = np.array(
         [
             [0.4122214708, 0.5363325363, 0.0514459929],

@@ -108,7 +108,7 @@ def test_compressed_download_is_refused(monkeypatch):
 
 
 def endless(path: str, kind: str, stop: threading.Event) -> Callable[[httpx2.Request], httpx2.Response]:
-    """A Hub whose answers for this path never begin or never end, or whose listings have endless pages."""
+    """A Hub whose answers never begin or end, or whose listings are endless."""
 
     def drip() -> Iterator[bytes]:
         while not stop.wait(0.02):

@@ -51,7 +51,7 @@ def test_forget_gate_alone_starts_open(cell, layer_norm):
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize(("cell", "forget_gate"), [("lstm", "f"), ("gru", "z")])
 def test_chrono_lifetimes_are_uniform(cell, forget_gate, layer_norm):
-    """A forget gate of sigmoid(ln n) has a lifetime of 1 + n; bounds are 6 standard errors of 256 draws."""
+    """Check lifetimes 1 + n of gates sigmoid(ln n), to 6 standard errors of 256."""
     recipe = Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=256, seq_len=128, initialisation="chrono")
     by_name = shifts(initialised(recipe))
     lifetimes = by_name.pop(forget_gate).exp()
@@ -96,7 +96,7 @@ def test_first_weights_depend_on_generator_only(recipe):
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_default_initialisation_matches_torch_nn(cell):
-    """Uniform within 1/sqrt(H) and normal embeddings; a false alarm has a probability below 1e-9."""
+    """Check uniforms in 1/sqrt(H) and normals; false alarms are rarer than 1e-9."""
     model = initialised(Recipe(cell=cell, hidden_dim=256), vocab_size=65)
     for layer in (model.cell.W_ih, model.cell.W_hh, model.head):
         assert layer.weight.abs().max() <= 1 / 16

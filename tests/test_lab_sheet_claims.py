@@ -53,7 +53,7 @@ def test_verdict_follows_from_intervals(intervals, verdict):
 
 
 def test_mean_of_seeds_has_pooled_students_interval(planted):
-    """One recipe's spread alone, then that of two pooled; a single run has the same spread."""
+    """Check one recipe's spread, then two pooled; a single run has the pooled spread."""
     first, second = [1.50, 1.52, 1.57], [1.40, 1.41, 1.45]
     alone = planted({"a": first, "b": [1.4]})
     margin = T_QUANTILES[2] * stdev(first) / math.sqrt(3)
@@ -124,7 +124,7 @@ def quality(known: float, distinct: float, **settings: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.02, "top-p"), (-0.02, "top-k"), (0.0, "open")])
 def test_filters_are_compared_at_equal_variety(planted, gain, verdict):
-    """A top-k between two top-p, on their line but for `gain`; one beyond them is left out."""
+    """Place a top-k between two top-p, off by `gain`; one beyond them is left out."""
     rows = []
     for i, (model, t) in enumerate((model, t) for model in ("rnn", "lstm", "minigpt") for t in (0.8, 1.0, 1.2)):
         noise = NormalDist(0, 0.002).inv_cdf((i + 1) / 10)

@@ -170,7 +170,7 @@ def test_baseline_passes_two_percent_of_own_units():
 
 
 def test_chance_counts_the_concepts_of_untrained_networks():
-    """The best units of a network, chosen on the first half, against the baseline of other networks."""
+    """Compare the best units of the first half with the baseline of other networks."""
     rng = np.random.default_rng(0)
     scores = [Scores(rng.random((6, 30)), rng.random((6, 30)), np.ones((6, 30))) for _ in range(4)]
     found = []

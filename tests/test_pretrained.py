@@ -1,4 +1,4 @@
-"""`from_pretrained`, `save_pretrained` and `push_to_hub` of the models, with a fake Hub."""
+"""`from_pretrained`, `save_pretrained`, `push_to_hub` of models, on a fake Hub."""
 
 import json
 import os

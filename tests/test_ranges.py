@@ -45,7 +45,7 @@ def outside(limits: Range) -> list[float]:
 
 
 def check(limits: Range, accept, refuse) -> None:
-    """Check the limits: accept(number) must not raise, refuse(number) returns the error."""
+    """Check limits: accept(number) must not raise, refuse(number) returns the error."""
     named = [float(each) for each in re.findall(NUMBER, str(limits))]
     assert {limits.low, limits.high} <= set(named)
     for number in named:

@@ -102,7 +102,7 @@ def test_scene_temperature_matches_plain_loop(store):
 
 
 def check_unit(answer: Answer, name: str, concept: str, inside: np.ndarray) -> tuple[int, int, float]:
-    """Check the unit of an answer against the stored leaderboard; return it with its direction and score."""
+    """Check an answer's unit against the stored board; return it, direction, score."""
     units = load(CHECKPOINTS / name).info.analyses.sections["units"]
     best = units.tables["best"]
     row = list(zip(best["view"], best["concept"], strict=True)).index(("h", concept))

@@ -27,7 +27,7 @@ PLACEMENT = {"ax", "ay"}  # the label of a curve stays where it is among all lab
 
 
 def comparable(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer without axes, numeric columns and placement, which depend on all models."""
+    """Return an answer without what depends on all models: axes, numbers, placement."""
     figure, table = answer["figure"], answer.get("table")
     labels = figure["layout"].get("annotations", []) if figure else []
     labels = [label for label in labels if "name" in label]
@@ -41,7 +41,7 @@ def comparable(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_axes(trace: dict[str, Any]) -> dict[str, Any]:
-    """Return a trace without the lower end of a line to the axis, and with the first letters along it."""
+    """Return a trace without a line's lower end, and with the first letters."""
     if trace["mode"] == "text":
         return trace | {key: trace[key][:100] for key in ("text", "y")}
     return trace | {"y": trace["y"][:1]} if len(set(trace.get("x", ()))) == 1 else trace

@@ -1,4 +1,4 @@
-"""The answers about surprisals that a page without a server computes (ui/site/surprisal.js) are Python's."""
+"""Surprisal answers of ui/site/surprisal.js equal those of Python."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The source trace that the page computes without a server is that of Python's tracer."""
+"""The source trace of the static page equals that of Python's tracer."""
 
 import base64
 import json
@@ -87,7 +87,7 @@ def values_of(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_values_refer_to_what_computes_them(tmp_path: Path):
-    """Parts of a node, a constant that the recorded step has not, and values that no output needs."""
+    """Check parts of a node, unrecorded constants, and values no output needs."""
     loaded = store_of(tmp_path, "rnn").load("rnn")
     network: Any = loaded.checkpoint.model
     network.cell.__class__ = CellWithUnusedLines

@@ -61,7 +61,7 @@ def products(w, state) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("name", RECURRENT)
 def test_cell_trace_matches_activations_and_weights(name):
-    """The activations of a decoder are compared with plain loops in `tests/test_clamps.py`."""
+    """Compare with a decoder, whose activations `tests/test_clamps.py` checks."""
     (sums, cell, around), w, shown = read(RECURRENT[name])
     state = state_before(RECURRENT[name])
     from_input, from_state = products(w, state)

@@ -41,7 +41,7 @@ def find_firefox() -> Path | None:
 
 
 def find_webkit() -> tuple[Path, Path] | None:
-    """Return WebKitGTK's driver and browser; None unless both, and xvfb-run, are there."""
+    """Return WebKitGTK's driver and browser; None unless both and xvfb-run exist."""
     driver = shutil.which("WebKitWebDriver")
     mini_browsers = sorted(path for pattern in MINI_BROWSERS for path in Path("/usr").glob(pattern))
     if driver is None or not mini_browsers or shutil.which("xvfb-run") is None:
@@ -60,7 +60,7 @@ def install_browser() -> Path | None:
 
 
 def others() -> list[Path]:
-    """Return the paths of Firefox and WebKit, which are installed if needed; exit if that fails."""
+    """Return the paths of Firefox and WebKit, installed if needed; exit on failure."""
     if not (find_firefox() and find_webkit()):
         for words in _package_commands([*OTHERS]):
             _install("Firefox or WebKit", words)
@@ -95,7 +95,7 @@ def _starts(path: str) -> bool:
 
 
 def _package_commands(*choices: list[str]) -> list[list[str]]:
-    """Return the apt-get commands that install each choice, if available as root or by sudo without a password."""
+    """Return the apt-get commands of each choice, for root or sudo without password."""
     if not shutil.which("apt-get"):
         return []
     get = ["apt-get"] if os.geteuid() == 0 else ["sudo", "-n", "apt-get"]
@@ -104,7 +104,7 @@ def _package_commands(*choices: list[str]) -> list[list[str]]:
 
 
 def main() -> int:
-    """Print the paths of the browsers, installing what is missing; return the exit code."""
+    """Print the paths of the browsers, installed if needed; return the exit code."""
     parser = script_runner.script_parser(__doc__)
     parser.add_argument("--all", action="store_true", help="Firefox and WebKit too")
     needs_others = parser.parse_args().all

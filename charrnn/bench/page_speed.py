@@ -150,7 +150,7 @@ def redraws(page: Page, moves: int) -> list[float]:
 
 
 def rereads(page: Page, moves: int) -> list[float]:
-    """Return the milliseconds from a change of the training step to the text of 400 characters, drawn."""
+    """Return the milliseconds from a change of the step to 400 drawn characters."""
     page.locator("#cr-speed").fill(UNLIMITED)
     page.locator("#cr-again").uncheck()
     page.locator("#cr-characters").evaluate("(input) => (input.value = 400)")
@@ -187,7 +187,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def server_cpu(chromium: Browser, address: str, pid: int, seconds: float) -> dict[str, float]:
-    """Measure the server's CPU milliseconds per page and second, of idle pages and then of writing ones."""
+    """Measure the server's CPU ms per page and second: idle pages, then writing ones."""
     pages = [open_lab(chromium, address) for _ in range(PAGES)]
     used = {}
     for state in ("idle", "writing"):

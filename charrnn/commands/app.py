@@ -168,7 +168,7 @@ def checkpoints(named: str | None) -> "Origin":
 
 
 def convert_state_dict(options: argparse.Namespace) -> "Origin":
-    """Write the lab solution as a checkpoint into a folder that is deleted at exit. Raises ValueError."""
+    """Write the lab solution as a checkpoint deleted at exit. Raises ValueError."""
     from charrnn.commands.sample import read_model
     from charrnn.hub import Origin
     from charrnn.pretrained import save_pretrained

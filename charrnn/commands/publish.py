@@ -119,7 +119,11 @@ def publish(options: argparse.Namespace) -> str:
 
 
 def space(options: argparse.Namespace, notify: Callable[[str], None]) -> tuple[hub.Release, str | None]:
-    """Return the files of the Space, and the checkpoint repository of the app. Raises CheckpointError, HubError."""
+    """
+    Return the files of the Space, and the checkpoint repository of the app.
+
+    Raises CheckpointError, HubError.
+    """
     if options.verb == "static":
         from charrnn.site import build_site  # imports gradio
 

@@ -47,7 +47,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def require_replaceable(target: Path) -> None:
-    """Raise ValueError if a file or folder is there that was not built by this command."""
+    """Raise ValueError if a file or folder exists that this command did not build."""
     if target.is_dir() and not any(target.iterdir()):
         return
     if target.is_dir():

@@ -1,4 +1,4 @@
-"""Resume rules of train.py: the run that flags and folder ask for, and advice on unfinished runs."""
+"""Resume rules of train.py: the requested run, and advice on unfinished ones."""
 
 import argparse
 from collections.abc import Mapping

@@ -114,7 +114,7 @@ def save_checkpoint(out: Path, training: Training) -> None:
 
 
 def _is_short(training: Training) -> bool | None:
-    """Return whether the validation text is read in no time; None, for a bar on a terminal only, if it is long."""
+    """Return whether the validation text is short; None (bar on a terminal) if not."""
     return True if not training.finished or training.final_chars <= 3 * training.recipe.val_chars else None
 
 

@@ -1,4 +1,4 @@
-"""One decode step of a network as data: recorded from its torch module, run without torch."""
+"""One decode step of a network as data: recorded from torch, run without it."""
 
 from charrnn.export.checked_recording import (
     decoder_of,

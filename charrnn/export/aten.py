@@ -225,7 +225,7 @@ def dot(r: Any, a: dict[str, Any], out: Tensor) -> None:
 
 
 def attention(r: Any, a: dict[str, Any], out: Any) -> None:
-    """softmax(q kᵀ · scale) v for one query; causal or not makes no difference to the last one."""
+    """softmax(q kᵀ · scale) v for the last query, causal or not."""
     _require(a["query"].shape[-2] == 1 and a.get("attn_mask") is None and not a["dropout_p"], "with a mask or dropout")
     scale = a["query"].shape[-1] ** -0.5 if a["scale"] is None else a["scale"]
     r.add("attention", [a["query"], a["key"], a["value"]], out[0], scale=scale)
@@ -285,7 +285,7 @@ def slice_(r: Any, a: dict[str, Any], out: Tensor) -> None:
 
 
 def whole(r: Any, a: dict[str, Any], out: Tensor) -> None:
-    """A slice that keeps everything, which it need not do for a cache of another length."""
+    """A slice that keeps everything at this length of the cache."""
     r.add("slice", [a["self"]], out, dim=-1, start=0, step=1)
 
 

@@ -21,7 +21,7 @@ class CacheBuffer:
         self._lock = threading.Lock()
 
     def reserve(self, end: int) -> bool:
-        """Reserve the position `end` for the caller; False if it is taken or the buffer is full."""
+        """Reserve the position `end`; return False if it is taken or the buffer is full."""
         with self._lock:
             free = end == self.filled < self.data.shape[-2]
             self.filled += free
@@ -48,7 +48,7 @@ class CacheView:
         return self.buffer.data[..., self.start : self.end, :]
 
     def append(self, value: np.ndarray, context: int) -> "CacheView":
-        """Return the view with one more position, value (..., 1, d); copied if the next position is not free."""
+        """Return the view with one more position, copied if that is not free: (..., 1, d)."""
         view = self if self.buffer.reserve(self.end) else CacheView.of(self.values, context)
         if view is not self:
             view.buffer.reserve(view.end)

@@ -1,4 +1,4 @@
-"""A network's recorded step, checked against its module, and the decoder that runs it."""
+"""A network's recorded step, checked against its module, and its decoder."""
 
 import copy
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def graph_decoder(exact: Any, graph: Graph) -> GraphDecoder:
 
 
 def state_arrays(graph: Graph, state: Any) -> list[Any]:
-    """Return the arrays of a module's state (of one text), as a `GraphState` holds them."""
+    """Return the state of a module for one text as the arrays of a `GraphState`."""
     arrays: list[Any] = []
     for leaf, kind in zip(tree_flatten(state)[0], graph.state.values(), strict=True):
         array = array_of(leaf)
@@ -104,7 +104,7 @@ def module_state(exact: Any, state: GraphState) -> Any:
 
 @torch.no_grad()
 def require_same_steps(exact: Any, graph: Graph) -> None:
-    """Raise RecordingError unless each step of the graph is the module's, from the module's own state."""
+    """Raise RecordingError unless graph and module agree on each step."""
     decoder, rng = graph_decoder(exact, graph), np.random.default_rng(0)
     for state, count in _starts(exact, graph):
         ids = rng.integers(exact.embed.num_embeddings, size=count).tolist()
@@ -121,7 +121,7 @@ def require_same_steps(exact: Any, graph: Graph) -> None:
 
 
 def _starts(exact: Any, graph: Graph) -> Iterator[tuple[Any, int]]:
-    """Yield states to begin at and how many characters to read: a text's start, and where its cache becomes full."""
+    """Yield states and character counts: a text's start, and where the cache fills."""
     _, state, _ = exact.initial_output()
     yield state, CHECKED
     if graph.full is not None and graph.full > CHECKED // 2:
@@ -139,7 +139,7 @@ def _require_close(name: str, found: Any, expected: Any) -> None:
 
 def graph_json(network: Any) -> dict[str, Any]:
     """
-    Return the recorded step as JSON-safe data, with what holds before the first character.
+    Return the recorded step and its initial values as JSON-safe data.
 
     `beginning` has the logits (V,), the arrays of the state (empty if they grow) and the activations, by name. Raises
     RecordingError.

@@ -18,7 +18,7 @@ MAX_TABLE_NUMBERS = 4_000_000  # of the values kept per character
 
 
 class GraphState(NamedTuple):
-    """State of a `GraphDecoder`: the arrays that the next step needs, and its last output."""
+    """State of a `GraphDecoder`: the arrays of the next step, and the last output."""
 
     arrays: tuple[Any, ...]  # in the order of `Graph.state`; a growing one is a CacheView
     logits: np.ndarray  # (V,)
@@ -105,7 +105,7 @@ class GraphDecoder:
         return DecoderOutput(logits, GraphState(program.state_after(values), logits, activations), activations)
 
     def values(self, id: int, state: GraphState) -> list[Any]:
-        """Return what each node computes for one character; a growing cache as a CacheView."""
+        """Return the value of each node for one character; growing caches as CacheView."""
         program = self._program(state)
         values = program.values_before(state)
         values[self.graph.id] = id
@@ -130,7 +130,7 @@ Step = Callable[[list[Any]], None]
 
 
 def _step(function: Callable[..., Any], node: Node, slot: int, fixed: Sequence[Any]) -> Step:
-    """Return a function that computes one node from the list of values and puts it there."""
+    """Return a function that computes one node in place in the list of values."""
     known = [fixed[source] for source in node.inputs[1:]]
     if function is KERNELS["linear"] and len(node.shape) == 1 and len(known) == 2 and all(k is not None for k in known):
         source, product, bias = node.inputs[0], known[0].dot, known[1]
@@ -209,7 +209,7 @@ class _Program:
         return values
 
     def of_character(self, values: list[Any], id: int) -> tuple[Any, ...]:
-        """Return the values that follow from the character alone, in the order of `id_slots`."""
+        """Return the values that depend on the character alone, in order of `id_slots`."""
         values = [*values]
         values[self.graph.id] = id
         for run in self.per_id:
@@ -248,7 +248,7 @@ def _same(value: Any) -> Any:
 
 
 def _is_sized(node: Node) -> bool:
-    """Whether a growing cache changes the node's parameters from one character to the next."""
+    """Return whether the node's parameters change as a cache grows."""
     values = [*node.params.values(), *(node.shape if node.op in SHAPED else ())]
     return any(isinstance(value, dict) and value["per"] and value["per"][1] for value in values)
 
@@ -275,7 +275,7 @@ def _followers(graph: Graph, sources: Sequence[int]) -> set[int]:
 
 
 def _fixed_values(graph: Graph, weights: Mapping[str, np.ndarray]) -> list[Any]:
-    """Return the value of each node that follows from the weights alone; None for the others."""
+    """Return the value of each node that depends on weights alone, else None."""
     varying = _followers(graph, [graph.id, *(array.input for array in graph.state.values())])
     values: list[Any] = []
     for at, node in enumerate(graph.nodes):

@@ -77,7 +77,7 @@ class Graph:
         return [self.size(part, length) for part in value] if isinstance(value, list | tuple) else value
 
     def to_json(self) -> dict[str, Any]:
-        """Return the graph as JSON-safe data: `{"op", "in", "shape", "line", …}` per node, parameters by name."""
+        """Return the graph as JSON-safe data: `{"op", "in", "shape", …}` per node."""
         return {
             "format": FORMAT,
             "nodes": [_without_defaults(node) for node in self.nodes],

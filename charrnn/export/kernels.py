@@ -1,4 +1,4 @@
-"""The operations of a graph in numpy: each returns a function of arrays for one node."""
+"""The operations of a graph in numpy, each as a function of arrays."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -113,7 +113,7 @@ def permute(x: Any, dims: list[int]) -> Any:
 
 
 def slicer(dim: int, start: int, step: int, end: int | None = None) -> Kernel:
-    """Return x -> x[..., start:end:step, ...]; made once, since indices take longer to build than to use."""
+    """Return x -> x[..., start:end:step, ...], with indices built once."""
     index = (..., slice(start, end, step), *[slice(None)] * (-dim - 1))
     return lambda x: (x if x.ndim >= -dim else padded(x, -dim))[index]
 

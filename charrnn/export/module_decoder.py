@@ -21,7 +21,7 @@ class ModuleState(NamedTuple):
 
 class ModuleDecoder:
     """
-    Decode with a torch module, several times slower than a recorded step; implements `sampling.Decoder`.
+    A `sampling.Decoder` of a torch module; slower than a recorded step.
 
     network: has `initial_output` and `forward_with_activations`, in float64 on the CPU. reason: why its step is not
     recorded.

@@ -1,4 +1,4 @@
-"""A network as one file for the page: its weights, and its recorded step in the metadata."""
+"""A network as one file for the page: weights, and the recorded step."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ class TooLargeError(ValueError):
 
 def pack_network(network: Any, **more: Any) -> bytes:
     """
-    Return a safetensors file of the weights, with the graph of the step in its metadata as JSON.
+    Return a safetensors file of the weights, the step's graph in its metadata.
 
     Weights that are exact in half precision are stored so. more: further JSON values beside `graph`, by name. Raises
     RecordingError if the step cannot be recorded, and TooLargeError.

@@ -1,5 +1,5 @@
 """
-Record one decode step of a network as a graph, from the torch operations that it runs.
+Record one decode step of a network as a graph of its torch operations.
 
 The step is run once in float64 while a dispatch mode sees each operation of ATen, after torch has normalized its
 spelling: methods, operators, in-place forms and named parameters arrive as one. Operations on constants alone run in
@@ -53,7 +53,7 @@ def record(network: Any) -> Graph:
 
 
 def cache_lengths(context: int) -> list[int]:
-    """Return lengths of a cache to record at: two (or one) that leave room, and the full one."""
+    """Return cache lengths to record at: one or two that leave room, and the full one."""
     return [*((3, 5) if context > 6 else range(max(0, context - 3), context - 1)), context - 1]
 
 
@@ -64,7 +64,7 @@ def _growing(leaf: Any) -> int | None:
 
 
 def leaves_of_length(leaves: Sequence[Any], length: int) -> list[Any]:
-    """Return random arrays of a state after `length` characters, in place of those of the initial state."""
+    """Return random arrays of a state after `length` characters."""
     rng = torch.Generator().manual_seed(length)
 
     def of_length(leaf: Any) -> Any:
@@ -77,12 +77,12 @@ def leaves_of_length(leaves: Sequence[Any], length: int) -> list[Any]:
 
 
 def _tensors_of_length(leaves: Sequence[Any], length: int) -> list[Tensor]:
-    """Return `leaves_of_length` with the position as a tensor, so that it is an input of the graph."""
+    """Return `leaves_of_length` with the position as a tensor, an input of the graph."""
     return [torch.as_tensor(leaf, dtype=torch.float64) for leaf in leaves_of_length(leaves, length)]
 
 
 def names_of(state: Any, prefix: str = "") -> list[str]:
-    """Return a name for each array of a state, in the order of `tree_flatten`: "h", or "keys.0"."""
+    """Return the names of a state's arrays in `tree_flatten` order: "h", or "keys.0"."""
     if isinstance(state, tuple | list):
         fields = getattr(state, "_fields", range(len(state)))
         parts = zip(fields, state, strict=True)
@@ -156,7 +156,7 @@ class _Recording:
         self.put(result, Node(op, tuple(nodes), shape, given, line_of_caller()))
 
     def reshaped(self, value: Tensor, result: Tensor) -> None:
-        """Record a change of shape that keeps the order of the numbers; none if only leading ones change."""
+        """Record a change of shape that keeps the order; none if only leading 1s change."""
         if stripped(value.shape) == stripped(result.shape):
             self.bind(result, self.node(value))
         else:
@@ -230,7 +230,7 @@ def arguments(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict
 
 
 def operation(func: Any) -> str:
-    """Return the name of an ATen operation without its overload: "add", or "add_" in place."""
+    """Return an ATen operation's name without overload: "add", or "add_" in place."""
     return func._schema.name.removeprefix("aten::")
 
 
@@ -254,7 +254,7 @@ def stripped(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _without_unused(graph: Graph) -> Graph:
-    """Drop slices that keep everything, reshapes that are reshaped again, and nodes that no output needs."""
+    """Drop slices that keep everything, repeated reshapes, and unused nodes."""
     kept_by: dict[int, int] = {}  # a node that changes nothing -> its input
     nodes = [*graph.nodes]
     for at, node in enumerate(nodes):
@@ -297,7 +297,7 @@ def _merged(recordings: Sequence[_Recording], lengths: Sequence[int], at: int) -
 
 
 def size_by_length(values: Sequence[Any], lengths: Sequence[int]) -> Any:
-    """Return one value for several lengths: itself, or a size that depends on the length."""
+    """Merge a value recorded at several lengths: itself, or a length-dependent size."""
     if all(value == values[0] for value in values):
         return [*values[0]] if isinstance(values[0], tuple) else values[0]
     if all(isinstance(value, list | tuple) for value in values) and len({len(value) for value in values}) == 1:

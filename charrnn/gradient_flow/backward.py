@@ -18,7 +18,7 @@ COMPARED_CHARS = 64  # on which the loop over the cell is compared with the netw
 
 def backward_pass(model: CharRNN, ids: Tensor, state: Any = None) -> "BackwardPass | AutogradBackwardPass":
     """
-    Read ids (N,) from `state`, by default the initial one, and return the backward pass.
+    Read ids (N,) from `state` (default: initial) and return the backward pass.
 
     Raises ValueError if `forward` is not embed → cell → head.
     """

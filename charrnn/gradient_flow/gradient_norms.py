@@ -135,7 +135,7 @@ def norms_by_lag(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -
 
 @torch.no_grad()
 def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
-    """Read the text piece by piece; in each, backpropagate from all its positions in parallel."""
+    """Backpropagate from all positions of the text, piece by piece."""
     norms = torch.zeros(max_lag + 1, len(positions), dtype=torch.float64)
     start, state = 0, None  # the state before ids[start]
     for first in range(0, int(positions.max()) + 1, READ_AT_ONCE):

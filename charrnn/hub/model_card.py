@@ -219,7 +219,7 @@ def _curve(history: Sequence[Metrics]) -> str:
 
 
 def _reach(info: CheckpointInfo) -> str:
-    """Format the stored half-life and effective context with their 95 % intervals; empty without them."""
+    """Format the stored half-life and effective context with 95 % intervals, if any."""
     rows, sections = "", info.analyses.sections
     with suppress(KeyError, RecordError):
         flow = flow_from_record(sections["gradient"])

@@ -1,4 +1,4 @@
-"""Publish the app, whose checkpoints come from a Hub repository, or the static page as a Space."""
+"""Publish the app, with a Hub repository, or the static page as a Space."""
 
 import os
 import re
@@ -139,7 +139,7 @@ def require_space(
     notify: Callable[[str], None] = lambda line: None,
 ) -> None:
     """
-    Check what `push_space` would do, changing nothing: that the checkpoints exist and that the Space may be replaced.
+    Check that the checkpoints exist and that the Space may be replaced.
 
     `notify` is called with the deletions. Raises HubError.
     """

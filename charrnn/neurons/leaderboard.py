@@ -58,7 +58,7 @@ class Leaderboard:
 
 
 def best_of_views(boards: Iterable[Leaderboard]) -> list[tuple[str, BestUnit]]:
-    """Return the unit of each concept with the largest margin over all views, and its view; largest margin first."""
+    """Return the best unit and view of each concept over all views, by margin."""
     rows = sorted(((board.view, best) for board in boards for best in board.best), key=lambda row: -row[1].margin)
     by_concept: dict[str, tuple[str, BestUnit]] = {}
     for row in rows:
@@ -187,7 +187,7 @@ def leaderboards_from_record(record: AnalysisRecord) -> CachedBoard:
 
 
 def _numbers_or_none(record: AnalysisRecord, table: str, column: str, rows: int, low: float) -> list[float | None]:
-    """Return a column of numbers and nulls; nulls for a record without it. Raises RecordError."""
+    """Return a column of numbers and nulls; all null if absent. Raises RecordError."""
     if column not in record.tables.get(table, {}):
         return [None] * rows
     return record.numbers_or_none(table, column, low, 1e9)

@@ -36,7 +36,7 @@ def roc_auc(ranks: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def resampled_auc(values: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """
-    Return the AUC of a unit for a label in each resample, (R,); NaN without characters of both kinds.
+    Return the AUC of a unit in each resample, (R,); NaN without both labels.
 
     values (N,), labels bool (N,), counts (R, N): how often each character was drawn.
     """
@@ -51,7 +51,7 @@ def resampled_auc(values: np.ndarray, labels: np.ndarray, counts: np.ndarray) ->
 
 
 def resampled_r_squared(y: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return R² of given predictions of y in each resample: (N,), (N,), counts (R, N) -> (R,)."""
+    """Return R² of predictions of y by resample: (N,), (N,), counts (R, N) -> (R,)."""
     size = counts.sum(axis=1)
     total = counts @ y**2 - (counts @ y) ** 2 / size
     return 1 - np.divide(counts @ (y - predicted) ** 2, total, out=np.full(len(size), np.nan), where=total > 0)

@@ -154,7 +154,7 @@ class BestUnit(NamedTuple):
 
     @property
     def held_out_text(self) -> str:
-        """Format the held-out score with its interval, with a third digit only if that is narrow."""
+        """Format the held-out score and its interval; a third digit if that is narrow."""
         is_narrow = self.interval is not None and self.interval.high - self.interval.low < NARROW
         digits = 3 if is_narrow else 2
         text = with_interval(f"{self.held_out:.{digits}f}", self.interval, lambda end: f"{end:.{digits}f}")
@@ -189,13 +189,13 @@ def best_units(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> l
 
 
 def found_count(scores: Scores, baseline: Baseline) -> int:
-    """Count the concepts whose best unit on the first half exceeds the baseline on the second."""
+    """Count the concepts whose best unit exceeds the baseline on the second half."""
     best = scores.train.argmax(axis=1)[:, None]
     return int((np.take_along_axis(scores.held_out, best, axis=1)[:, 0] > baseline.to_beat).sum())
 
 
 def with_intervals(targets: ConceptTargets, activations: np.ndarray, best: Sequence[BestUnit]) -> list[BestUnit]:
-    """Add the interval of each held-out score: activations (N, U) on the text of the targets."""
+    """Add the interval of each held-out score, from activations (N, U)."""
     half = len(targets.text) // 2
     first, second = _halves(half)
     counts = resample_counts(len(targets.text) - half, BLOCK_CHARS)

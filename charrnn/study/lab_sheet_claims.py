@@ -200,7 +200,7 @@ def clipping(records: Records) -> Verdict:
 
 
 def diverged(rows: Sequence[dict[str, Any]]) -> tuple[Interval, str]:
-    """Return the interval of the share of runs that end in NaN, and their count with it."""
+    """Return the interval of the share of runs that end in NaN, and it in words."""
     count = sum(row["diverged_at"] is not None for row in rows)
     share = share_interval(count, len(rows))
     return share, f"{count} of {counted(len(rows))} (95 %: {percent(share.low)} to {percent(share.high)})"

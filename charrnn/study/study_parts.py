@@ -1,4 +1,4 @@
-"""The parts of the study: what measures each, the key of its rows and its settings."""
+"""The parts of the study: the function, row key and settings of each."""
 
 import argparse
 from collections.abc import Callable, Iterator

@@ -23,7 +23,7 @@ GIVEN, INSIDE, BOUND, RETURNED = "given", "inside", "bound", "returned"
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """An array at one moment, or a part of one of this shape; `source` is its expression or name."""
+    """An array at one moment, or a part of it; `source` is its expression or name."""
 
     source: str
     kind: str  # given (argument), inside (a subexpression), bound (assigned), returned

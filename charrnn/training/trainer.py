@@ -169,7 +169,7 @@ class Training:
 
     @property
     def final_chars(self) -> int:
-        """Characters that `metrics` reads of a finished run: the validation text, three times."""
+        """Return how many characters `metrics` reads: the validation text, three times."""
         return 3 * len(self._val_ids)
 
     def metrics(self, read: Read = lambda characters: None) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """
-Recompute the half-life of the vanilla network's gradient without the package's model, gradients and bootstrap.
+Recompute the half-life of the vanilla network without the package's code.
 
     python scripts/dev/recompute_half_life.py                     Tiny Shakespeare, 4,096 positions
     python scripts/dev/recompute_half_life.py --data input.txt --positions 512
@@ -53,7 +53,7 @@ def network(folder: Path) -> tuple[nn.Embedding, nn.RNNCell, nn.Linear, dict[str
 def gradient_norms(
     embed: nn.Embedding, cell: nn.RNNCell, head: nn.Linear, ids: Tensor, positions: Tensor
 ) -> np.ndarray:
-    """Return the norms of the loss after each position by the state k = 0 … LAGS before: (LAGS + 1, P)."""
+    """Return the gradient norms by lag and position: (LAGS + 1, P)."""
     with torch.no_grad():
         states, h = [], torch.zeros(cell.hidden_size, dtype=torch.float64)
         for x in embed(ids):

@@ -89,7 +89,7 @@ def opened(browser: Browser, address: str, look: str) -> Iterator[Page]:
 
 
 def point_at_a_unit(page: Page) -> None:
-    """Color the text by the first named unit and point at its strip, where many characters can follow."""
+    """Color the text by the first named unit and point at an open choice in it."""
     column = page.evaluate(LEAST_CERTAIN)
     box = page.locator(".cr-strips").bounding_box()
     assert box

@@ -1,4 +1,4 @@
-"""Clients of an app under attack: plain HTTP, and sessions of the page without a browser."""
+"""Clients of an app under attack: plain HTTP, and sessions without a browser."""
 
 import json
 import time
@@ -51,7 +51,7 @@ class AttackedApp:
         return self.request("POST", path, content=content, headers=JSON)
 
     def continue_text(self, request: Any) -> dict[str, Any]:
-        """Call the endpoint that writes a page's text -> its answer; an error if the body is refused."""
+        """Call the endpoint that writes text -> its answer; error for a refused body."""
         answer = self.post("gradio_api/run/continue_text", {"data": [request]})
         if answer.status_code == 422:
             return {"error": answer.json()["detail"]}
@@ -65,7 +65,7 @@ class AttackedApp:
             assert secret not in answer, f"an answer contains {secret!r}"
 
     def call(self, name: str, arguments: Any) -> tuple[bool, Any]:
-        """Call a named endpoint -> whether it accepts the call, and its answer or the reason."""
+        """Call a named endpoint -> whether it accepts the call, and answer or reason."""
         joined = self.post(f"gradio_api/call/{name}", {"data": arguments})
         if joined.status_code != 200:
             assert 400 <= joined.status_code < 500, joined.text
@@ -75,7 +75,7 @@ class AttackedApp:
         return (False, data["error"]) if lines[-2] == "event: error" else (True, data[0])
 
     def log_lines(self) -> list[str]:
-        """The lines of the log, without the address and uvicorn's warnings of invalid HTTP."""
+        """Return the log without the address and uvicorn's warnings of invalid HTTP."""
         expected = (
             "Char-RNN Lab: ",
             "WARNING:  Invalid HTTP",
@@ -103,7 +103,7 @@ class PageSession:
         return self.send(dependency, part, {})
 
     def send(self, dependency: dict[str, Any], part: int | None, data: Any) -> list[str]:
-        """Send an event of the config -> the values of its answers; that of a failure begins with "!"."""
+        """Send an event of the config -> its answers; those of failures begin with "!"."""
         body = {"data": [None] * len(dependency["inputs"]), "event_data": data, "fn_index": dependency["id"]}
         body |= {"trigger_id": part, "session_hash": self.session}
         joined = self.app.post("gradio_api/queue/join", body)
@@ -137,7 +137,7 @@ class PageSession:
 
 
 def updated(value: str, update: Any) -> str:
-    """Apply an update of Gradio: a whole value, or the differences from the one before."""
+    """Apply an update of Gradio: a whole value, or differences from the last one."""
     if not isinstance(update, list):
         return update if isinstance(update, str) else json.dumps(update)
     for action, path, part in update:
@@ -147,7 +147,7 @@ def updated(value: str, update: Any) -> str:
 
 
 def in_parallel(send: Callable[[Any], Any], requests: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    """Send requests from several threads, as most of their time is waiting -> each with its result, in order."""
+    """Send requests from several threads -> each with its result, in order."""
     requests = list(requests)
     with ThreadPoolExecutor(6) as pool:
         yield from zip(requests, pool.map(send, requests), strict=True)

@@ -1,4 +1,4 @@
-"""The app that all attacks share, on small networks: the vocabulary of one is the characters of a script."""
+"""The app of all attacks, on small networks; one has a script as vocabulary."""
 
 import os
 import socket
@@ -38,7 +38,7 @@ def expected_text(checkpoints: Path) -> str:
 
 @pytest.fixture(scope="session")
 def app(checkpoints: Path, expected_text: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AttackedApp]:
-    """The app. After all attacks it still writes the expected text, and its log contains no error."""
+    """The app; at the end it still writes the expected text, without logged errors."""
     root = tmp_path_factory.mktemp("app")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

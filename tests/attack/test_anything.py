@@ -1,4 +1,4 @@
-"""Random data in endpoints and events: each gets a short answer, and the app goes on."""
+"""Random data in endpoints and events gets short answers, and the app goes on."""
 
 import json
 from typing import Any

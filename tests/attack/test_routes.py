@@ -1,4 +1,4 @@
-"""The routes of the server besides its endpoints: those that the page needs, and none for other sites."""
+"""The server's routes besides endpoints: those of the page, none for other sites."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Actions on the page in any browser, of which each only runs JavaScript: `run(body)` -> JSON."""
+"""Actions on the page in any browser by JavaScript alone: `run(body)` -> JSON."""
 
 import json
 import time
@@ -79,7 +79,7 @@ def write(run: Run, prompt: str, seed: int, characters: int) -> str:
 
 
 def branch(run: Run, position: int, place: int) -> tuple[str, str]:
-    """Choose the candidate of this place at a position, and wait for the rest -> the character, the whole text."""
+    """Choose a candidate at a position and wait -> the character, the whole text."""
     act(run, f"document.querySelectorAll('.cr-line span')[{position - 1}].click()")
     until(run, f"charrnn.live.cursor === {position - 1} && document.querySelector('.cr-likely tr')")
     character = act(
@@ -120,7 +120,7 @@ def tab_names(run: Run) -> list[str]:
 @dataclass(frozen=True)
 class Visit:
     """
-    What a page shows: its first text, one that it writes, a branch of that, and the captions of each tab.
+    A visit of a page: first text, written text, a branch of it, captions of tabs.
 
     chosen: the character at BRANCH and the text from it on. undone: the text after Undo.
     """

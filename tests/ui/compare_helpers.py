@@ -1,4 +1,4 @@
-"""Reference results of single models, and answers of views, for the tests of the tabs Compare and Gradients."""
+"""Reference results of single models, and answers of views of two tabs."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Running apps, a real Chromium, and pages that fail on errors and on requests to another host."""
+"""Running apps, a Chromium, and pages that fail on errors and foreign requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ def trained_app(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="session")
 def browser(browser_path: Path) -> Iterator[Browser]:
-    """A Chromium. From here on nothing else can run an event loop in this thread: tests/ui comes last."""
+    """A Chromium; it occupies the thread's event loop, so tests/ui comes last."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(browser_path), args=["--no-sandbox"])
         yield browser
@@ -57,7 +57,7 @@ def browser(browser_path: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def shared_context(browser: Browser) -> BrowserContext:
-    """One browser context for all files, so that their pages share the HTTP cache; the heatmap shows all units."""
+    """One browser context for all files, with a shared cache; heatmaps show all units."""
     context = browser.new_context(viewport=WIDE, color_scheme="light")
     context.add_init_script(SHOW_ALL_UNITS)
     return context
@@ -65,7 +65,7 @@ def shared_context(browser: Browser) -> BrowserContext:
 
 @contextmanager
 def checked(context: BrowserContext) -> Iterator[BrowserContext]:
-    """Fail on a request to another host, a blocked request or an uncaught error; empty the pages opened meanwhile."""
+    """Fail on foreign or blocked requests and uncaught errors; empty opened pages."""
     others = [page for page in context.pages if page.url != BLANK]
     errors: list[str] = []
     requests: list[str] = []
@@ -106,7 +106,7 @@ def file_context(shared_context: BrowserContext) -> Iterator[BrowserContext]:
 
 
 def is_blocked(message: str) -> bool:
-    """Whether a console message says that the page's own policy blocked a request or a script."""
+    """Return whether a console message reports a block by the page's policy."""
     return "Content Security Policy" in message
 
 
@@ -127,7 +127,7 @@ def open_page(
     scheme: Literal["light", "dark"] = "light",
     motion: Literal["reduce", "no-preference"] = "no-preference",
 ) -> Page:
-    """Open the address in an idle page of the context, or in a new one, and wait for the example text."""
+    """Open the address in an idle or new page, and wait for the example text."""
     page = next((page for page in context.pages if page.url == BLANK), None) or context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.set_viewport_size(size)

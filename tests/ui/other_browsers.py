@@ -1,4 +1,4 @@
-"""Firefox and WebKit, by the protocols that come with them: Marionette and WebDriver."""
+"""Firefox and WebKit, by their own protocols: Marionette and WebDriver."""
 
 import json
 import os
@@ -51,7 +51,7 @@ class OtherBrowser(ABC):
         """Start the browser; it keeps its files in an empty folder."""
 
     def open(self, url: str) -> None:
-        """Leave the page for another one; returns when the first scripts of that one may run."""
+        """Open another page; return when its first scripts may run."""
         for address, there in ((BLANK, f"location.href === {BLANK!r}"), (url, f"location.href !== {BLANK!r}")):
             self.start_to_open(address)
             until(self.run, there)
@@ -66,7 +66,7 @@ class OtherBrowser(ABC):
 
     @abstractmethod
     def errors(self) -> list[str]:
-        """Return the errors of the console since the last call: uncaught ones, and what the page's policy blocked."""
+        """Return the uncaught errors and blocked requests since the last call."""
 
     @abstractmethod
     def close(self) -> None:
@@ -137,7 +137,7 @@ class Firefox(OtherBrowser):
 
 
 class WebKit(OtherBrowser):
-    """WebKitGTK's MiniBrowser by WebDriver, which is JSON over HTTP, on a display of its own."""
+    """WebKitGTK's MiniBrowser by WebDriver (JSON over HTTP), on its own display."""
 
     def __init__(self, folder: Path):
         found = find_webkit()

@@ -57,7 +57,7 @@ def start_writing(page: Page, at_least: int = 20, **more: Any) -> None:
 
 
 def wait_until_idle(page: Page) -> None:
-    """Wait until nothing is being generated and all characters are drawn, for ten frames."""
+    """Wait until nothing is generated and all characters are drawn, for ten frames."""
     page.wait_for_function(
         """() => {
             const isIdle = charrnn.state !== "writing" && charrnn.live.drawn === charrnn.live.received;
@@ -125,7 +125,7 @@ def canvas_column(page: Page, position: int, picture: str = "map") -> list[list[
 
 
 def call(address: str, name: str, *arguments: Any) -> Any:
-    """Call a named endpoint. Raises RuntimeError with the error's JSON if it is refused."""
+    """Call a named endpoint. Raises RuntimeError with the JSON of a refusal."""
     body = json.dumps({"data": list(arguments)}).encode()
     request = urllib.request.Request(f"{address}gradio_api/call/{name}", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=120) as answer:
@@ -153,7 +153,7 @@ def generated(
     settings: SamplingSettings = SETTINGS,
     **more: Any,
 ) -> str:
-    """The prompt and the n characters that the package generates after it; takes `decoder` and `chosen` too."""
+    """Return the prompt and n characters generated after it by the package."""
     decoder = more.pop("decoder", None) or checkpoint.model.decoder()
     output = decoder.prefill(checkpoint.vocab.encode(prompt))
     steps = generate(decoder, output, n, settings, UniformStream(seed), **more)
@@ -161,7 +161,7 @@ def generated(
 
 
 def shades(shares: np.ndarray) -> np.ndarray:
-    """The light palette's colors of values in units of the scale, clipped to -1 ... 1: (rows, 3)."""
+    """Return the light palette's colors of values, clipped to -1 ... 1: (rows, 3)."""
     share = np.clip(shares, -1, 1)[:, None]
     return PAPER + np.where(share < 0, BLUE - PAPER, ORANGE - PAPER) * np.abs(share)
 

@@ -90,7 +90,7 @@ def find_violations(page: Page, **options: Any) -> list[tuple[str, str, str]]:
 
 
 def record_requests(context: BrowserContext) -> tuple[set[str], set[str]]:
-    """Return sets that fill as pages send requests: origins (or the message that one was blocked), and paths."""
+    """Return sets that collect the origins (or block messages) and paths of requests."""
     origins, paths = set[str](), set[str]()
 
     def record(url: str) -> None:
@@ -127,7 +127,7 @@ def visit_tabs(page: Page, result: TourResult) -> None:
 
 
 def visit_lecture(page: Page, result: TourResult) -> None:
-    """Examine every tab of a lecture and use all controls: Write's last, as they change the measured text."""
+    """Examine every tab of a lecture and use all controls, those of Write last."""
     for tab in tour(page):
         result.violations[tab, "lecture"] = find_violations(page, **ONLY_CONTRAST)
     for tab in (*result.tabs[1:], result.tabs[0]):
@@ -157,7 +157,7 @@ def use_controls(page: Page, root: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def result(browser: Browser, trained_app: str) -> TourResult:
-    """The findings of one tour, on small networks: the bundled ones would be measured for a minute."""
+    """The findings of one tour on small networks, which are fast to measure."""
     context = browser.new_context(viewport=WIDE)
     origins, paths = record_requests(context)
     page, result = context.new_page(), TourResult(origins=origins, paths=paths)

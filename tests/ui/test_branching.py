@@ -23,7 +23,7 @@ PROMPT = "ROMEO:\n"
 
 
 def branched(checkpoint: Checkpoint, prompt: str, n: int, seed: int, edits: dict[int, str]) -> str:
-    """The text that the package generates with these characters in place of drawn ones."""
+    """Return the text generated with these characters in place of drawn ones."""
     chosen = {at: checkpoint.vocab.ids[character] for at, character in edits.items()}
     return generated(checkpoint, prompt, n, seed, chosen=chosen)
 

@@ -1,4 +1,4 @@
-"""The form of a pattern: its error is marked by code points, and it never reloads the page."""
+"""The form of a pattern marks errors by code points and never reloads the page."""
 
 from playwright.sync_api import BrowserContext, Page, expect
 

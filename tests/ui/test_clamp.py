@@ -44,7 +44,7 @@ def numbers(words: str) -> list[float]:
 
 
 def expect_clamped(page: Page, reference: Reference, text: str, *clamps: Clamp) -> None:
-    """Expect the texts with and without the clamps, their first difference, and both losses."""
+    """Expect the texts with and without clamps, their divergence, and both losses."""
     part, title = page.locator("#cr-clamp"), ", ".join(map(str, clamps))
     expect(part.locator(".cr-writer h3").last).to_have_text(f"B · frozen: {title}")
     free, clamped = reference.text_under(), reference.text_under(*clamps)

@@ -1,4 +1,4 @@
-"""The tab Compare: scoreboard, samples and training curves; the step profile of Under the hood."""
+"""The tab Compare: scoreboard, samples, training curves; and the step profile."""
 
 import json
 from dataclasses import replace

@@ -93,7 +93,7 @@ def test_text_settings_tab_and_cursor_survive_a_reload(page: Page, checkpoint: C
 
 @contextmanager
 def open_behind_proxy(browser: Browser, app: str, path: str = "", **headers: str) -> Iterator[Page]:
-    """Open the page behind a proxy that passes its own host name, as nginx does; headers: of its requests."""
+    """Open the page behind a proxy that passes its own host name, as nginx does."""
     address = "http://lab.example/"
 
     def forward(route: Route) -> None:

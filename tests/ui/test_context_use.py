@@ -1,4 +1,4 @@
-"""The context use of the tab Gradients: stored results are shown at once, a custom text is measured."""
+"""The context use of the tab Gradients: stored results, measured custom texts."""
 
 import json
 import shutil

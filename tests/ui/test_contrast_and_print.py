@@ -1,4 +1,4 @@
-"""Forced colors keep the marks that are data or states; paper gets whole texts and light colors."""
+"""Forced colors keep marks of data and states; print has whole, light texts."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The part "Same luck" of the tab Compare: two models that share their random draws."""
+"""The part "Same luck" of the tab Compare: two models with the same draws."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The distribution at the cursor: each stage of the sampler has the numbers of sampling.py."""
+"""The distribution at the cursor: each stage equals that of sampling.py."""
 
 import re
 

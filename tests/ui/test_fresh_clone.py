@@ -1,4 +1,4 @@
-"""A fresh clone trains, publishes and serves a network; command line, endpoint and page write one text."""
+"""A fresh clone trains, publishes and serves; command, API, page write one text."""
 
 import os
 import re

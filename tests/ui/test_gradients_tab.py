@@ -1,4 +1,4 @@
-"""The gradient norms of the tab Gradients: the measured text, the cache, and the plot of five models."""
+"""The gradient norms of the tab Gradients: measured text, cache, five models."""
 
 import shutil
 import threading
@@ -200,7 +200,7 @@ def open_gradients(context: BrowserContext, address: str) -> Page:
 
 @pytest.fixture(scope="module")
 def page(file_context: BrowserContext, trained_app: str) -> Page:
-    """One page for all tests that need no server of their own; each but the last leaves it as it was opened."""
+    """The shared page of tests without a server of their own; left as it was opened."""
     return open_gradients(file_context, trained_app)
 
 

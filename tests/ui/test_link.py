@@ -1,4 +1,4 @@
-"""Copy link and Copy as Python: both reproduce the text, and a link the page's settings."""
+"""Copy link and Copy as Python reproduce the text; a link also the settings."""
 
 import io
 import tempfile

@@ -1,4 +1,4 @@
-"""Every architecture on the page: switching models, and the gates, memory and layers in the heatmap."""
+"""Every architecture on the page: switching models, and views of the heatmap."""
 
 import re
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def number(shown: str) -> float:
 
 
 def hovered(page: Page, position: int, row: int) -> tuple[str, int, float, float]:
-    """Hover over a cell -> the kind and number of its row, its value and its change, as the page shows them."""
+    """Hover over a cell -> its row, value and change as the page shows them."""
     box = page.locator(".cr-canvas").bounding_box()
     assert box
     first, shown, height = page.evaluate(

@@ -1,4 +1,4 @@
-"""The tab Neurons: cards, leaderboard, pattern, and one unit's colors, spans and gates."""
+"""The tab Neurons: cards, leaderboard, pattern, one unit, gates."""
 
 import json
 
@@ -30,7 +30,7 @@ MOST_ISOLATED_POINT = """(gate) => {
 
 
 def bundled_leaderboard(name: str) -> list[tuple[str, BestUnit]]:
-    """The stored best units over all views, with their views, in the order of the table."""
+    """The stored best units over all views, in the order of the table."""
     boards = leaderboards_from_record(load(CHECKPOINTS / name).info.analyses.sections["units"]).boards
     return best_of_views(boards.values())
 

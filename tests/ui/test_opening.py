@@ -1,4 +1,4 @@
-"""The page without a link: a finding above the text that it is about, and three things to try."""
+"""The page without a link: a finding, the text it is about, three things to try."""
 
 import re
 

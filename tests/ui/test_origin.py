@@ -1,4 +1,4 @@
-"""The page on a repository of a fake Hub: its commit, newer networks, a Hub that cannot be reached."""
+"""The page on a fake Hub: commit, newer networks, unreachable Hub."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page around the tabs: themes, phone layout, scripts that are late or missing; the endpoints."""
+"""The page around the tabs: themes, phone layout, late scripts, endpoints."""
 
 import json
 import re

@@ -42,7 +42,7 @@ def test_page_writes_what_python_writes_without_a_request(context: BrowserContex
 
 
 @pytest.mark.process
-def test_text_goes_on_without_the_server_and_analyses_return_with_it(context: BrowserContext, checkpoint: Checkpoint):
+def test_text_needs_no_server_and_analyses_return_with_it(context: BrowserContext, checkpoint: Checkpoint):
     port = free_port()
     server = start(port)
     try:

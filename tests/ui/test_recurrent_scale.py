@@ -1,4 +1,4 @@
-"""The recurrent scale and the saved steps of the tab Gradients, compared with separately scaled models."""
+"""Recurrent scale and saved steps of Gradients, against scaled models."""
 
 import base64
 import json
@@ -50,14 +50,14 @@ def values(packed: Any) -> np.ndarray:
 
 
 def written(trained: Path, name: str, g: float, prompt: str, settings: SamplingSettings, seed: int) -> str:
-    """The text of the same model with its recurrent weights multiplied in its state dict."""
+    """The text of the model with scaled recurrent weights in its state dict."""
     checkpoint = load(trained / name)
     checkpoint.model.state_dict()["cell.W_hh.weight"].mul_(g)
     return generated(checkpoint, prompt, 200, seed, settings)
 
 
 def exponent_text(found):
-    """The exponent with its interval; 3 to 16 stretches, so Student's quantile is 4.30 to 2.13."""
+    """Format the exponent with Student's interval: quantile 4.30 to 2.13."""
     quantile = {3: 4.27, 4: 3.18, 5: 2.776, 6: 2.571, 7: 2.447, 9: 2.306, 16: 2.131}[found.stretches]
     ends = (found.exponents[0] + sign * quantile * found.errors[0] for sign in (-1, 1))
     assert found.interval == pytest.approx(tuple(ends), abs=1e-2 * found.errors[0])

@@ -1,4 +1,4 @@
-"""The saliency map of the tab Gradients: the influence of each character on the one at the cursor."""
+"""The saliency map of the tab Gradients: influence on the character at the cursor."""
 
 import math
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def answers(store: Store, form: dict[str, Any], is_current: Callable[[], bool] =
 
 
 def expected(folder: Path, text: str, target: int) -> np.ndarray:
-    """log10 of the influence in logits of the characters before the target, nearest first; −inf for none."""
+    """Return log10 of the influence on the logits, nearest first; −inf for none."""
     loaded = load(folder)
     ids = torch.tensor(loaded.vocab.encode(text))
     norms = input_saliency(loaded.model, ids, torch.tensor([target - 1]), 128)[:target, 0].numpy()

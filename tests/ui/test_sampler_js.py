@@ -22,7 +22,7 @@ class Case(NamedTuple):
 
 
 def random_logits(rng: np.random.Generator) -> np.ndarray:
-    """Draw normal, flat or steep logits, ties, a single peak, or values near the ends of float32."""
+    """Draw normal, flat or steep logits, ties, one peak, or near float32's ends."""
     size = int(rng.choice([1, 2, 5, 65, 65, 65, 100, 300]))
     kind = rng.integers(8)
     if kind < 3:
@@ -41,7 +41,7 @@ def random_logits(rng: np.random.Generator) -> np.ndarray:
 
 
 def random_case(rng: np.random.Generator) -> Case:
-    """Draw logits and settings; each setting is at an end of its range, off, or anywhere."""
+    """Draw logits and settings, each at an end of its range, off, or anywhere."""
     logits = random_logits(rng)
     size = len(logits)
     temperature = rng.choice([0, COLDEST, 0.01, 0.5, 1, 2, HOTTEST, rng.uniform(0.05, 2)])
@@ -59,7 +59,7 @@ def run_page_sampler(cases: list[Case]) -> list[dict[str, Any]]:
 
 
 def distributions_by_stage(case: Case) -> list[Any]:
-    """The distributions after temperature, top-k, top-p and min-p, each computed from the logits."""
+    """Return the distributions after temperature, top-k, top-p and min-p."""
     temperature, top_k, top_p, min_p = astuple(case.settings)
     filters = [(0, 1.0, 0.0), (top_k, 1.0, 0.0), (top_k, top_p, 0.0), (top_k, top_p, min_p)]
     return [distribution(torch.from_numpy(case.logits), SamplingSettings(temperature, *some)) for some in filters]

@@ -1,4 +1,4 @@
-"""The server: requests of an idle page, several pages, closed pages, empty folders, ports and refused files."""
+"""The server: idle, several and closed pages, empty folders, ports, bad files."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The page's session under node against running apps: it writes the texts of Python, with any process answering."""
+"""The page's session under node against apps writes the texts of Python."""
 
 from collections.abc import Iterator
 from pathlib import Path

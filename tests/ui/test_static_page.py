@@ -1,4 +1,4 @@
-"""The static page as a folder, as one file and as one file in a frame, and the app, in three browsers."""
+"""The static page as a folder, one file and a frame, and the app, in browsers."""
 
 import re
 import threading
@@ -36,7 +36,7 @@ VARYING = re.compile(r", in [0-9.]+ s(?=\.)")
 
 
 class Pages(SimpleHTTPRequestHandler):
-    """The files of a folder, and at /frame a page with the single file in a frame without an origin."""
+    """Serve a folder, and at /frame the single file in a frame without an origin."""
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
@@ -95,7 +95,7 @@ def lstm(trained: Path) -> Checkpoint:
 
 @dataclass
 class Opened:
-    """A page of Chromium: what runs JavaScript in it, its requests and the errors of its console."""
+    """A page of Chromium: its JavaScript runner, requests and console errors."""
 
     page: Page
     run: Run
@@ -105,7 +105,7 @@ class Opened:
 
 @contextmanager
 def opened(context: BrowserContext, url: str, **media: Any) -> Iterator[Opened]:
-    """Open an address; fail on an error of the console, an uncaught one, and a request to another host."""
+    """Open an address; fail on console errors and requests to other hosts."""
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.emulate_media(**media)

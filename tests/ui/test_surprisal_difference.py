@@ -1,4 +1,4 @@
-"""The part Δ bits of the tab Compare: the surprisal difference of two models on one text."""
+"""Δ bits of the tab Compare: the surprisal difference of two models on one text."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Cross-origin framing and calls; HTML in names, vocabularies and texts is never executed."""
+"""Cross-origin framing and calls; HTML in names and texts is never executed."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The tab Write: the heatmap shows the model's states, and the buttons and keys work."""
+"""The tab Write: states in the heatmap, buttons and keys."""
 
 import re
 

@@ -29,7 +29,7 @@ def default_text(loaded: LoadedModel, corpus: str | None) -> SourceText:
 
 
 def default_texts(store: Store) -> tuple[list[SourceText], dict[str, int]]:
-    """Return the different default texts of the checkpoints, and the index of each checkpoint's, by name."""
+    """Return the checkpoints' different default texts, and the index of each by name."""
     corpus = cached_tiny_shakespeare()
     own = {info.name: store.cache.compute(default_text, store.load(info.name), corpus) for info in store.checkpoints()}
     texts = list(dict.fromkeys(own.values()))

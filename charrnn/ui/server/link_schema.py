@@ -1,4 +1,4 @@
-"""The limits of share links as JSON, for a page without a server (site/read_link.js)."""
+"""The limits of share links as JSON for the static page (site/read_link.js)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -26,7 +26,7 @@ from charrnn.ui.server.share_link import (
 
 def link_schema(store: Store, scenes: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
     """
-    Return the parameters of a link with their limits, in the order in which they are validated.
+    Return the parameters of a link with their limits, in order of validation.
 
     scenes: the parameters that each scene sets.
     """

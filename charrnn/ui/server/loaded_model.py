@@ -128,7 +128,7 @@ class LoadedModel:
         decoder: Any = None,
         clamps: Sequence[Clamp] = (),
     ) -> list[Step]:
-        """Sample n characters after a prompt, by default with the model's own decoder; clamps as in `generate`."""
+        """Sample n characters after a prompt; default decoder: the model's own."""
         decoder = decoder or self.decoder
         start = decoder.prefill(self.vocab.encode(prompt))
         return list(generate(decoder, start, n, settings, UniformStream(seed), clamps=clamps))

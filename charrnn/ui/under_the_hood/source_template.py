@@ -97,7 +97,7 @@ def _places(block: Block, line: Line) -> set[str]:
 
 def _find(arrays: Sequence[np.ndarray], candidates: Iterable[Candidate], places: set[str]) -> list[int] | None:
     """
-    Find a value among the nodes -> [node, index of the first number, count] or None.
+    Find a value among the nodes -> [node, index of first number, count] or None.
 
     arrays: its numbers in each run. Nodes of the same line come first, then those without other numbers. Of a
     node with more numbers a part is taken only for a value that varies: equal constants prove nothing.
