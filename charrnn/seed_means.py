@@ -38,7 +38,7 @@ def counted(runs: int) -> str:
 
 
 def by_recipe(runs: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Group runs {name, seed, …} of one recipe, one per seed, by the name of the first."""
+    """Group runs {name, seed, …} by recipe: the name of the run without its seed."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for run in runs:
         found.setdefault(run["name"].removesuffix(f"-seed{run['seed']}"), []).append(run)

@@ -20,7 +20,7 @@ ROOM = 0.05  # of the range, at each end
 
 
 class Score(NamedTuple):
-    """A result: number of weights and bits per character, a mean with an interval if there are several runs."""
+    """A result: weights, and bits per character as the mean of its runs."""
 
     title: str
     weights: int
@@ -31,7 +31,7 @@ class Score(NamedTuple):
 
     @property
     def measured(self) -> str:
-        """The bits, and of how many runs they are the mean; others' results are one run as published."""
+        """Format the bits with the number of runs, which published results leave out."""
         of = "" if self.is_published else f" ({counted(self.runs)})"
         return f"{self.bits:.3f}{of}"
 

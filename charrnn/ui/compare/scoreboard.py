@@ -69,7 +69,7 @@ def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
 
 def mean_losses(infos: Sequence[CheckpointInfo], runs: Path) -> dict[str, Mean]:
     """
-    Return the mean val stream loss over all runs of a checkpoint's recipe, by its name, if they are several.
+    Return the mean val stream loss of each checkpoint with several runs.
 
     runs: the other runs, as `scripts/report.py --runs` stores them. Without a valid file the result is empty.
     """
@@ -85,8 +85,8 @@ def mean_losses(infos: Sequence[CheckpointInfo], runs: Path) -> dict[str, Mean]:
 
 
 def _losses(runs: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return the losses of the runs whose recipe is that of the first; earlier versions recorded fewer settings."""
-    first = runs[0]["recipe"]
+    """Return the losses of the runs whose settings are those of the first."""
+    first = runs[0]["recipe"]  # earlier versions recorded fewer settings
     return [
         run["metrics"]["val_stream_nats"]
         for run in runs
