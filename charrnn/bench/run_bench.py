@@ -89,7 +89,7 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
 
 def matrix_products(recipe: Recipe, gates: int) -> Callable[[], tuple[Tensor, ...]]:
     """
-    Return a function that computes the matrix products of a training step alone, on numbers that stay the same.
+    Return a function that computes a training step's matrix products alone.
 
     Of each character in turn forward and backward, of all at once for the gradients of W_hh and for the head.
     """

@@ -280,7 +280,7 @@ def chars(length: float | None) -> str:
 
 
 def chars_with_interval(row: Mapping[str, Any], name: str) -> str:
-    """Format a length of a row with its interval, if it has one that begins within the 128 measured."""
+    """Format a row's length with its interval, if that begins within the 128 measured."""
     length, ends = chars(row[f"{name}_chars"]), [row.get(f"{name}_{end}") for end in ("low", "high")]
     return length if ends[0] is None else f"{length} ({' to '.join(map(chars, ends))})"
 
