@@ -68,6 +68,7 @@ def test_chosen_character_rewrites_text_and_undo_restores_it(page: Page, checkpo
         edits = {at: chosen for at, chosen in edits.items() if at < position - 7}
         edits[position - 7] = choose(page, position, place)
         wait_until_idle(page)
+        expect(page.locator(".cr-replaced")).to_contain_text(texts[-1][position : position + 5].replace("\n", "⏎"))
         assert text(page) == branched(checkpoint, PROMPT, 200, 7, edits) == page.evaluate("charrnn.live.text")
         assert text(page)[:position] == texts[-1][:position] and page.evaluate("charrnn.state") == "finished"
         texts.append(text(page))
@@ -79,6 +80,7 @@ def test_chosen_character_rewrites_text_and_undo_restores_it(page: Page, checkpo
     for before in texts[-2::-1]:
         page.keyboard.press("Control+z")
         page.wait_for_function("before => charrnn.live.text === before", arg=before)
+    expect(page.locator(".cr-replaced")).to_be_hidden()
     assert page.evaluate("charrnn.live.cursor") == 149
     page.locator('[data-do="redo"]').click()
     page.wait_for_function("after => charrnn.live.text === after", arg=texts[1])

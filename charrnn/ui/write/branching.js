@@ -1,19 +1,23 @@
 // Branching: choosing another character at a position regenerates the rest of the text; undo and redo restore the whole text.
 
-import { quoted } from "../components/page_state.js";
+import { quoted, visible } from "../components/page_state.js";
 import { configure, session } from "../session/page_session.js";
 import { Alternatives } from "./alternatives.js";
 import { describeGiven } from "./cursor_labels.js";
 
+const REPLACED_CHARS = 48; // shown of the text that a choice replaces
 const HAS_OWN_UNDO = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]";
 
 /**
  * Connect the candidate rows, the characters of the text, the undo buttons and their keys.
  *
  * live() -> { record, drawn, cursor, shown }; `say` shows a note; text: the TextView.
- * Returns {showHistory, alternatives}: showHistory enables the buttons by the undo and redo counts of a message.
+ * Returns {showChange, alternatives}: showChange(message) enables the buttons by the undo and redo counts of a message, and keeps
+ * what the last choice replaced in sight while the choice stands.
  */
 export function attachBranching({ element, text, live, say }) {
+  const replaced = element.querySelector(".cr-replaced");
+  let chosen = null; // {offset, character}: the last choice
   const button = (name) => element.querySelector(`[data-do="${name}"]`);
 
   function choose(position, character) {
@@ -21,6 +25,10 @@ export function attachBranching({ element, text, live, say }) {
     if (position < record.prompt) return say(describeGiven(record));
     if (position < drawn && record.characters[position] === character) return say(`It already says ${quoted(character)} there.`);
     configure();
+    chosen = { offset: position - record.prompt, character };
+    const before = record.characters.slice(position, Math.min(drawn, position + REPLACED_CHARS));
+    replaced.querySelector("span").textContent = before.map((each) => (each === " " ? each : visible(each))).join("");
+    replaced.hidden = !before.length;
     return session.branch(position, character);
   }
 
@@ -52,10 +60,12 @@ export function attachBranching({ element, text, live, say }) {
     button(name).click(); // does nothing while it is disabled
   });
 
-  function showHistory({ undo, redo }) {
+  function showChange({ kind, edits = [], undo, redo }) {
+    const stands = kind === "branch" && edits.some(([offset, character]) => offset === chosen?.offset && character === chosen.character);
+    if (kind === "start" || (kind === "branch" && !stands)) replaced.hidden = true;
     if (undo === undefined) return;
     button("undo").disabled = !undo;
     button("redo").disabled = !redo;
   }
-  return { showHistory, alternatives };
+  return { showChange, alternatives };
 }

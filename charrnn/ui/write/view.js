@@ -167,7 +167,7 @@ export function mount({ element }) {
   }
 
   function receive(message) {
-    showHistory(message);
+    showChange(message);
     if (message.kind === "start" || message.kind === "branch") alternatives.close();
     if (message.kind === "start") begin(message);
     else if (message.kind === "branch") branch(message);
@@ -260,7 +260,7 @@ export function mount({ element }) {
   const rangeTools = new HeatmapRange(element, pictures, () => ({ record, drawn, palette }), arrange);
   showInterventions($(".cr-interventions"));
 
-  const { showHistory, alternatives } = attachBranching({
+  const { showChange, alternatives } = attachBranching({
     element,
     text,
     live: () => ({ record, drawn, cursor: position(), shown: element.offsetParent !== null }),
