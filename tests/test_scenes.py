@@ -13,9 +13,9 @@ from charrnn.number_format import signed
 from charrnn.paths import CHECKPOINTS
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.site import selected_checkpoints
+from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.lecture.lecture import open_link
 from charrnn.ui.lecture.scenes import SCENES, Scene
-from charrnn.ui.lecture.trained_model_answers import Answer
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.default_text import default_text
 from charrnn.ui.server.share_link import TABS, ShareLink

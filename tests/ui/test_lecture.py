@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
 
+from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.lecture.scenes import SCENES
-from charrnn.ui.lecture.trained_model_answers import Answer
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import ShareLink
 from scripts.dev.visit_tabs import rest

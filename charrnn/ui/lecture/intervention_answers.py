@@ -15,12 +15,11 @@ from charrnn.paths import STUDY
 from charrnn.surprisal import Difference
 from charrnn.ui.components.table.surprisal_table import signed_with_margin
 from charrnn.ui.gradients.recurrent_scale import scaled_gradients
-from charrnn.ui.lecture.trained_model_answers import (
+from charrnn.ui.lecture.answer import (
     MAX_READ_CHARS,
     Answer,
     common_length,
     mean_of,
-    require_activation,
     sample,
     saved_best_unit,
     with_resamples,
@@ -33,6 +32,14 @@ from charrnn.ui.server.source_text import SourceText
 SCALED = 1.4  # of the variation
 SAMPLE_CHARS = 2000  # whose lines are counted
 AS_VANILLA = (Clamp("z", None, 0.0), Clamp("r", None, 1.0))  # makes a GRU h' = tanh(W_ih x + W_hh h + b)
+
+
+def require_activation(loaded: LoadedModel, name: str) -> None:
+    """Raise ValueError if the model has no activation of this name."""
+    if name not in loaded.view_names:
+        raise ValueError(
+            f"{loaded.title} has no {name}, only {', '.join(loaded.view_names)}: this scene needs another model"
+        )
 
 
 def _held_out(store: Store, loaded: LoadedModel) -> tuple[SourceText, list[int]]:

@@ -9,8 +9,8 @@ import gradio as gr
 from anyio.to_thread import run_sync
 
 from charrnn.ranges import Range
+from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.lecture.scenes import SCENES
-from charrnn.ui.lecture.trained_model_answers import Answer
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.malloc_trim import MEMORY_USE
 from charrnn.ui.server.request_parameters import count_of

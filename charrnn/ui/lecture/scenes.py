@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charrnn.ui.lecture import intervention_answers, trained_model_answers
-from charrnn.ui.lecture.trained_model_answers import Answer
+from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import TABS, ShareLink, parse_link
 
