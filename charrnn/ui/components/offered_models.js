@@ -1,5 +1,6 @@
 // The models on offer (page.models): their titles and characters.
 
+import { counted } from "./number_format.js";
 import { page, quoted } from "./page_state.js";
 
 const MAX_NAMED = 5; // characters in a notice
@@ -20,6 +21,5 @@ export function knownToAll(models, text) {
   if (!dropped.length) return { text, notice: "" };
   const kinds = [...new Set(dropped)];
   const named = kinds.slice(0, MAX_NAMED).map(quoted).join(", ") + (kinds.length > MAX_NAMED ? ", …" : "");
-  const count = dropped.length === 1 ? "1 character" : `${dropped.length.toLocaleString("en")} characters`;
-  return { text: Array.from(text).filter(isKnown).join(""), notice: `Skipped ${count} that one of the two networks does not know: ${named}.` };
+  return { text: Array.from(text).filter(isKnown).join(""), notice: `Skipped ${counted(dropped.length)} that one of the two networks does not know: ${named}.` };
 }

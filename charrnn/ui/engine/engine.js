@@ -1,5 +1,6 @@
 // Reads and continues texts as the server's endpoint does (charrnn/ui/server/text_calls.py): the same calls, the same answers.
 
+import { counted } from "../components/number_format.js";
 import { distribution, draw } from "../components/sampler.js";
 import { Decoder } from "./decoder.js";
 import { PrefixCache } from "./prefix_cache.js";
@@ -234,6 +235,5 @@ function droppedNotice(dropped) {
   if (!dropped.length) return null;
   const different = [...new Set(dropped.map(([, character]) => `“${character}”`))];
   const named = different.slice(0, 5).join(", ") + (different.length > 5 ? ", …" : "");
-  const what = dropped.length === 1 ? "1 character" : `${dropped.length.toLocaleString("en")} characters`;
-  return { kind: "note", text: `Skipped ${what} the network does not know: ${named}` };
+  return { kind: "note", text: `Skipped ${counted(dropped.length)} the network does not know: ${named}` };
 }

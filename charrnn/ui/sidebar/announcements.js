@@ -1,15 +1,15 @@
 // Announces to screen readers what happens to the text, and a tab that was opened by other means than its button.
 
+import { counted } from "../components/number_format.js";
 import { session } from "../session/page_session.js";
 import { onOpenTab } from "./open_tab.js";
 
 const JOIN_MS = 150; // changes within this time are one announcement
 
-const inCharacters = (n) => (n === 1 ? "1 character" : n.toLocaleString("en") + " characters");
 const STATES = {
   writing: () => "Writing.",
-  paused: () => `Paused at ${inCharacters(session.length)}.`,
-  finished: () => `Finished: ${inCharacters(session.length)}.`,
+  paused: () => `Paused at ${counted(session.length)}.`,
+  finished: () => `Finished: ${counted(session.length)}.`,
   empty: () => "The text is cleared.",
 };
 
