@@ -92,7 +92,7 @@ def test_scene_clamp_matches_measurements(store: Store):
     assert (name, shown) == ("c", unit) and f"Unit {unit} of c" in answer.details
     ends = [round(float(x), 2) for x in np.quantile(c, [0.05, 0.95])]
     assert [start, end] == ends[::direction]
-    free, lengths = mean_bits(decoder, ids), []
+    free, lengths, counts = mean_bits(decoder, ids), [], []
     for value, words in zip(
         (start, None, end), re.split(r"(?:start|end) value, |As it is", answer.details)[1:], strict=True
     ):
@@ -100,11 +100,12 @@ def test_scene_clamp_matches_measurements(store: Store):
         sample = sampled(decoder, trained.vocab, 2000, *clamps)
         lines = [line for line in sample.split("\n") if line and line[-1] != ":"]
         lengths.append(sum(map(len, lines)) / len(lines))
-        assert f": {lengths[-1]:.0f} characters a line over {len(lines)} lines" in words
+        counts.append(len(lines))
+        assert f": {len(lines)} lines of {lengths[-1]:.0f}" in words
         if value is not None:
             cost = mean_bits(decoder.clamped(clamps), ids) - free
-            assert figures(words.partition("), ")[2])[0] == pytest.approx(cost, abs=0.0011)
-    assert figures(answer.sentence) == [round(lengths[1]), round(lengths[0]), round(lengths[2])]
+            assert figures(words.partition(" on average")[2])[0] == pytest.approx(cost, abs=0.0011)
+    assert figures(answer.sentence) == [counts[0], 2000, counts[1], counts[2]]
     assert lengths[0] > 2 * lengths[1] > 4 * lengths[2]
     assert [len(sample) for _, sample, _ in answer.texts] == [247] * 3
     assert answer.texts[1][1] == sampled(decoder, trained.vocab, 240)
