@@ -58,6 +58,8 @@ def test_opening_shows_the_untrained_network_and_leaves(context: BrowserContext,
     wait_until_idle(page)
     assert text(page) == first
     expect(box).to_be_visible()  # with the text that it is about
+    spans = page.locator(".cr-line span")
+    assert all(spans.evaluate_all("all => all.map((span) => span.style.background)"))  # the largest value too
     press(page, "new")
     wait_until_idle(page)
     seed = int(page.locator("#cr-seed").input_value())

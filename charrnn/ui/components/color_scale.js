@@ -5,18 +5,6 @@ export const channels = (hex) => [1, 3, 5].map((start) => parseInt(hex.slice(sta
 export const mix = (from, to, share) => from.map((channel, i) => Math.round(channel + (to[i] - channel) * share));
 export const css = (rgb) => "rgb(" + rgb.join(" ") + ")";
 
-/** Relative luminance as WCAG defines it. */
-function luminance(rgb) {
-  const [r, g, b] = rgb.map((channel) => {
-    const c = channel / 255;
-    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-}
-
-// Luminance l of a background on which black and white text have equal contrast: 1.05 / (l + 0.05) = (l + 0.05) / 0.05.
-const EQUAL_CONTRAST = Math.sqrt(1.05 * 0.05) - 0.05;
-
 export class ColorScale {
   constructor(element) {
     const style = getComputedStyle(element);
@@ -32,9 +20,9 @@ export class ColorScale {
     this.pixels = new Uint32Array(levels.map((level) => pixel(shade(level, 1, middle)))); // index: level + 127
     this.emptyPixel = pixel(this.paper);
     this.cells = levels.map((level) => css(shade(level, 1, middle))); // the same as CSS colors
-    const soft = levels.map((level) => shade(level, 0.78, this.paper));
-    this.fills = soft.map(css); // backgrounds of characters
-    this.inks = soft.map((rgb) => (luminance(rgb) < EQUAL_CONTRAST ? "#ffffff" : "#000000")); // their text colors
+    const strength = parseFloat(style.getPropertyValue("--cr-fill")) / 100;
+    this.fills = levels.map((level) => css(shade(level, strength, this.paper))); // backgrounds of characters
+    this.letter = style.getPropertyValue("--cr-letter"); // their text color
   }
 }
 

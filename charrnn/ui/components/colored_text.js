@@ -41,7 +41,7 @@ export function createColoredText(box, { level, describe, decorate = () => {}, m
     spans.forEach((span, i) => {
       const index = level(i) + 127;
       span.style.background = palette.fills[index];
-      span.style.color = palette.inks[index];
+      span.style.color = palette.letter;
       decorate(span, i);
     });
   }

@@ -101,7 +101,7 @@ export function mount({ element, send }) {
         const value = heat[target - 1 - i] ?? -Infinity;
         const level = Math.round((127 * (Math.max(MIN_LEVEL, Math.min(MAX_LEVEL, value)) - MIN_LEVEL)) / (MAX_LEVEL - MIN_LEVEL));
         span.style.background = level ? palette.fills[level + 127] : "";
-        span.style.color = level ? palette.inks[level + 127] : "";
+        span.style.color = level ? palette.letter : "";
         span.classList.toggle("cr-strong", value >= MIN_UNDERLINED);
         span.classList.toggle("cr-here", i === target);
         span.classList.toggle("cr-ahead", i > target);

@@ -41,7 +41,7 @@ export function createCards(box, pick) {
     const palette = new ColorScale(box);
     for (const span of box.querySelectorAll(".cr-card-line span")) {
       span.style.background = palette.fills[span.level + 127];
-      span.style.color = palette.inks[span.level + 127];
+      span.style.color = palette.letter;
     }
   }
 

@@ -83,7 +83,7 @@ export class TextColoring {
     }
     const level = bits === null ? this.unitLevel(record, map, i) : Math.round(MAX_LEVEL * Math.min(1, bits / FULL_BITS));
     span.style.background = this.palette.fills[level + MAX_LEVEL];
-    span.style.color = this.palette.inks[level + MAX_LEVEL];
+    span.style.color = this.palette.letter;
   }
 
   /** Return the color level of the unit at position i. */

@@ -30,8 +30,8 @@ export class TextView {
         span.title = "you chose this letter";
       }
       if (this.showsRunnersUp) attachRunnersUp(span, record, i);
+      this.spans.push(span); // before its color: a largest value of its unit recolors all spans
       color(span, i);
-      this.spans.push(span);
       this.word.append(span);
       this.endAfter(character);
     }

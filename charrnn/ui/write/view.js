@@ -163,6 +163,7 @@ export function mount({ element }) {
   function branch(message) {
     record.branch(message);
     if (message.from < drawn) cut(message.from);
+    recolor(); // the scale of a unit is that of the text that is left
     cursor.hovered = null;
   }
 
