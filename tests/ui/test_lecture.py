@@ -145,6 +145,7 @@ def test_scenes_fit_the_stage_beat_by_beat(context: BrowserContext, app: str, st
         expect(page.locator(".cr-answer")).to_have_text(scene.variation)
         expect_variation(page, answer)
         expect_fits(page)
+    expect(page.locator(".cr-delta .cr-passage span").first).to_be_visible()  # measured without its figure
     expect(page.locator(".cr-scene-on")).to_be_disabled()
     page.keyboard.press("PageUp")
     expect_answer(page, answer)

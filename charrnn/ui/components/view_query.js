@@ -66,9 +66,9 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
   }
 
   new ResizeObserver(() => {
-    const width = figureBox().clientWidth;
-    if (!width) return;
+    const width = figureBox().clientWidth; // 0 where a lecture shows the view without its figure
     if (isDue) ask();
+    else if (!width) return;
     else if (width > askedWidth * RESIZE_RATIO || width < askedWidth / RESIZE_RATIO) askLater();
   }).observe(element);
 
