@@ -53,8 +53,9 @@ export function bindShortcuts(actions, closeDrawer, isEnabled) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") closeDrawer();
-    if (event.target.closest(TAKES_EVERY_KEY)) return;
-    if (!(event.target.closest("[type=range]") && event.key.startsWith("Page")) && actOnEveryTab(event)) return;
+    const isOfClicker = event.key.startsWith("Page"); // acts from every control of a lecture
+    if (event.target.closest(TAKES_EVERY_KEY) && !isOfClicker) return;
+    if (actOnEveryTab(event) || isOfClicker) return;
     if (!page.live?.shown) return;
     const isArrow = event.key.startsWith("Arrow");
     if (event.target.closest(isArrow ? TAKES_ARROWS : TAKES_SPACE_AND_ENTER) && event.key !== "Escape") return;
