@@ -69,7 +69,7 @@ export function whenReady(act) {
 }
 
 // Lecture mode is always light and has its own colors. Applied before the first paint.
-if (new URLSearchParams(location.search).get("lecture") === "1") {
+if (["", "1"].includes(new URLSearchParams(location.search).get("lecture"))) {
   document.body.classList.add("cr-lecture");
   const removeDark = () => document.body.classList.remove("dark");
   removeDark();

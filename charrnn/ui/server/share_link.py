@@ -201,7 +201,7 @@ def _pairs(value: str) -> list[tuple[int, str]]:
 
 
 LINE_ENDS = BeforeValidator(lambda value: value.replace("\r\n", "\n").replace("\r", "\n"))
-FLAG = PlainValidator(lambda value: _one_of(value, ("0", "1")) == "1")
+FLAG = PlainValidator(lambda value: _one_of(value or "1", ("0", "1")) == "1")  # `?lecture` too
 
 
 class LinkQuery(Writing):

@@ -73,7 +73,7 @@ function parse(sent, schema, models) {
     number: requireNumber,
     text: (name, text, { max }) => requireLength(name, text.replace(/\r\n?/g, "\n"), max),
     choice: (name, text, { options }) => oneOf(name, text, options),
-    flag: (name, text) => oneOf(name, text, ["0", "1"]) === "1",
+    flag: (name, text) => oneOf(name, text || "1", ["0", "1"]) === "1",
     form: (name, text, { pattern, expected, max = Infinity }) =>
       countCharacters(text) <= max && matches(text, pattern) ? text : fail(`${name} is ${shown(text)}: ${expected}`),
     list: (name, text, { options = names }) => {
