@@ -153,6 +153,12 @@ def test_scenes_fit_the_stage_beat_by_beat(context: BrowserContext, app: str, st
     expect_question(page, len(SCENES), link)
     page.keyboard.press("PageUp")
     expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-2].question)
+    expect(page.locator(".cr-answer")).to_have_text(SCENES[-2].variation)
+    page.reload()
+    expect(page.locator(".cr-answer")).to_have_text(SCENES[-2].variation)
+    page.locator("#cr-clamp [type=range]").first.focus()
+    page.keyboard.press("PageUp")
+    expect_answer(page, SCENES[-2].measured_answer(store))
 
 
 def test_reload_keeps_the_scene_and_a_tab_key_leaves_it(context: BrowserContext, trained_app: str):

@@ -4,12 +4,13 @@ import { create, setText } from "../components/create_element.js";
 import { splitAround } from "../components/code_points.js";
 import { openTab } from "../components/navigate.js";
 import { signed } from "../components/number_format.js";
-import { fill, page } from "../components/page_state.js";
+import { fill, page, whenReady } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
 import { applySettings } from "../sidebar/apply_link.js";
 import { createStage } from "./stage.js";
 
 const [QUESTION, ANSWER, VARIATION] = [0, 1, 2]; // the beats of a scene
+const PLACE = ["scene", "beat"]; // in the address
 const NEXT = ["Reveal", "Try it", "Next scene"];
 
 /** Set up the panel; returns a function that takes the server's scenes and answers. */
@@ -22,6 +23,7 @@ export function mount({ element, send }) {
   let scenes = []; // {question, minutes}
   let scene = { at: 0 };
   let beat = QUESTION;
+  let target = QUESTION; // the beat to show once the scene is there
   let isWhole = false; // the whole lab is shown
 
   const picture = () => scene.pictures?.[beat] ?? null;
@@ -59,15 +61,21 @@ export function mount({ element, send }) {
     window.scrollTo({ top: 0 });
   }
 
-  /** Open a scene at its question; 0 is the list. */
-  function open(target) {
+  /** Put a scene and its beat, from 1, into the address. */
+  function keepAddress(number, shownBeat) {
+    const place = [["scene", number], ["beat", shownBeat + 1]].slice(0, number ? 1 + (shownBeat > QUESTION) : 0);
+    const own = parameters().filter(isOfLecture).filter(([name]) => !PLACE.includes(name));
+    history.replaceState(history.state, "", "?" + new URLSearchParams([...own, ...place]));
+  }
+
+  /** Open a scene, 0 for the list, at a beat. */
+  function open(number, atBeat = QUESTION) {
     page.emit("color-by-unit", null);
     applySettings({ clamp: null });
-    page.requestedScene = target;
-    isWhole = false;
-    const own = parameters().filter(isOfLecture);
-    history.replaceState(history.state, "", "?" + new URLSearchParams(target ? [...own, ["scene", target]] : own));
-    if (target) return send("scene", { scene: target });
+    page.requestedScene = number;
+    [target, isWhole] = [atBeat, false];
+    keepAddress(number, QUESTION);
+    if (number) return send("scene", { scene: number });
     [scene, beat] = [{ at: 0 }, QUESTION];
     return draw();
   }
@@ -82,6 +90,7 @@ export function mount({ element, send }) {
   /** Show another beat of a revealed scene. */
   function go(to) {
     [beat, isWhole] = [to, false];
+    keepAddress(scene.at, beat);
     apply(beat === VARIATION ? scene.answer.ways[0] ?? {} : scene.answer.shown);
     draw();
   }
@@ -89,7 +98,7 @@ export function mount({ element, send }) {
   /** Move by one beat, 1 or −1. */
   function move(by) {
     if (!isLecture) return undefined;
-    if (by < 0) return beat === VARIATION ? go(ANSWER) : scene.at && open(beat === ANSWER ? scene.at : scene.at - 1);
+    if (by < 0) return beat === VARIATION ? go(ANSWER) : scene.at && (beat === ANSWER ? open(scene.at) : open(scene.at - 1, VARIATION));
     if (!scene.at) return open(1);
     if (beat === QUESTION) return reveal();
     return beat === ANSWER ? go(VARIATION) : scene.at < scenes.length && open(scene.at + 1);
@@ -133,6 +142,7 @@ export function mount({ element, send }) {
     if (lecture !== undefined) {
       [isLecture, scenes] = [lecture, list];
       isWhole = !sent.at && !parameters().every(isOfLecture); // a link to a tab or a text
+      target = (Number(new URLSearchParams(location.search).get("beat")) || 1) - 1;
       style.textContent = hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
     } else if (sent.answer && !sent.at) {
       scene.isAsked = false;
@@ -140,15 +150,21 @@ export function mount({ element, send }) {
     } else if (sent.at !== page.requestedScene && !(sent.answer && sent.at === scene.at)) return undefined; // the lecture has moved on
     if (sent.answer && (sent.at !== scene.at || beat !== QUESTION)) return undefined;
     [scene, beat] = [sent, sent.answer ? ANSWER : QUESTION];
-    if (sent.answer) apply(sent.answer.shown);
-    return draw();
+    if (sent.answer) {
+      keepAddress(scene.at, beat);
+      apply(sent.answer.shown);
+    } else if (scene.at && target > QUESTION) whenReady(reveal);
+    draw();
+    if (sent.answer && target === VARIATION) go(VARIATION);
+    if (sent.answer) target = QUESTION;
+    return undefined;
   };
 }
 
 const parameters = () => [...new URLSearchParams(location.search)];
 
 /** Check if a parameter of the address is no setting of the page. */
-const isOfLecture = ([name]) => name === "lecture" || name === "hide" || name.startsWith("__");
+const isOfLecture = ([name]) => ["lecture", "hide", ...PLACE].includes(name) || name.startsWith("__");
 
 /** Apply settings of a scene to the page. */
 function apply({ unit, position, temperature, ...settings }) {
