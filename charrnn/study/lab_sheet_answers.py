@@ -42,12 +42,12 @@ class Answer(NamedTuple):
     def record(self, records: Records) -> dict[str, Any]:
         """Return the answer; without a record its finding names the command to run."""
         try:
-            verdict, figure = self.judge(records)
+            verdict, figure, needed = self.judge(records)
             finding = self.finding(records)
         except (OSError, ValueError) as error:
-            verdict, figure, finding = NOT_MEASURED, "", f"{error}."
-        commands = list(self.commands)
-        return {"claim": self.claim, "verdict": verdict, "finding": finding, "figure": figure, "commands": commands}
+            verdict, figure, needed, finding = NOT_MEASURED, "", "", f"{error}."
+        found = {"verdict": verdict, "needed": needed, "finding": finding, "figure": figure}
+        return {"claim": self.claim, **found, "commands": list(self.commands)}
 
 
 class Section(NamedTuple):

@@ -134,7 +134,7 @@ def claims(records: Records) -> str:
     """Format the claims of the lab sheet with verdict and measurement."""
     body = []
     for section, claim, judge in CLAIMS:
-        verdict, figure = judge(records)
+        verdict, figure, _ = judge(records)
         body.append([section, claim, f"**{verdict}**", figure])
     return words_table(["§", "the lab sheet says", "", "measured"], body)
 

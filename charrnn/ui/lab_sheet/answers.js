@@ -15,10 +15,10 @@ function linkTo({ text, ...target }) {
   return create("button", { type: "button", className: "cr-go", onclick: () => navigate(target) }, text, effect);
 }
 
-function answerBox({ claim, verdict, finding, figure }) {
-  const badge = create("b", { className: "cr-verdict", dataset: { verdict } }, verdict);
+function answerBox({ claim, verdict, needed, finding, figure }) {
+  const badge = create("b", { className: "cr-verdict", dataset: { verdict } }, needed ? `${verdict}: needs ${needed}` : verdict);
   const box = create("div", "cr-lab-answer", create("p", "cr-claim", badge, " ", ...withCode(claim)), create("p", {}, ...withCode(finding)));
-  if (figure) box.append(create("details", "cr-numbers", create("summary", {}, "all figures"), create("p", {}, ...withCode(figure))));
+  if (figure) box.append(create("details", "cr-numbers", create("summary", {}, "details"), create("p", {}, ...withCode(figure))));
   return box;
 }
 

@@ -84,6 +84,7 @@ class Answer(BaseModel):
 
     claim: str
     verdict: str
+    needed: str = ""  # what would decide an open claim
     finding: str
     figure: str
     commands: list[str]
