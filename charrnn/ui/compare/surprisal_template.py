@@ -2,29 +2,42 @@
 
 from typing import Any
 
+import numpy as np
+
 from charrnn.figures import surprisal_difference
 from charrnn.surprisal import GroupMean
+from charrnn.ui.compare.surprisal_difference import MAX_READ_CHARS
+from charrnn.ui.server.analyses import bits_of
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.default_text import default_texts
+
+SCALE = 10_000  # to keep surprisals as whole numbers
 
 
 def surprisal_template(store: Store, width: int) -> dict[str, Any]:
     """
     Return what site/surprisal.js needs to answer the queries of the view.
 
-    `sources`: the default texts; `source_of`: the index of each model's. `records`: by model, the columns of its stored
+    `sources`: the default texts; `source_of`: the index of each model's; `bits`: surprisals of `stored`, the part that
+    is read, times `scale`, by the names of the models whose text it is. `records`: by model, the columns of its stored
     surprisals on the held-out text. `empty`: a figure with two bars, one for each sign, to fill.
     width: of the figure, in pixels.
     """
     texts, source_of = default_texts(store)
-    sources = [
+    sources: list[dict[str, Any]] = [
         {
             "text": text.text,
             "origin": text.origin,
             "writers": [{"sha256": writer.sha256, "step": writer.step} for writer in text.writers],
+            "stored": text.text[:MAX_READ_CHARS],
+            "bits": {},
+            "scale": SCALE,
         }
         for text in texts
     ]
+    for name, i in source_of.items():
+        bits = bits_of(store, store.load(name), sources[i]["stored"], lambda: True)
+        sources[i]["bits"][name] = np.round(SCALE * bits).astype(int).tolist()
     records = {}
     for info in store.checkpoints():
         if record := info.analyses.sections.get("bits"):

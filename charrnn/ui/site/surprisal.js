@@ -48,8 +48,9 @@ function surprisalBits(logits, id) {
 /**
  * Yield the messages of the view compare/surprisal_difference.
  *
- * query: as view_query.js sends it. models: as in page.models. source: the default text, { text, origin, writers }. records: the
- * stored surprisals of models on the held-out text, by name, empty: the figure to fill: see charrnn/ui/compare/surprisal_template.py.
+ * query: as view_query.js sends it. models: as in page.models. source: the default text, { text, origin, writers, stored, bits, scale }.
+ * records: the stored surprisals of models on the held-out text, by name, empty: the figure to fill: see
+ * charrnn/ui/compare/surprisal_template.py.
  */
 export async function* differenceAnswer(provider, query, { models, source, records, empty }) {
   const { number, form } = query;
@@ -57,10 +58,12 @@ export async function* differenceAnswer(provider, query, { models, source, recor
   const { text, origin, writers, notice } = comparedText(pair, form, source);
   const saved = savedGroups(pair, records);
   const savedWords = describeSaved(saved);
-  yield { number, words: sentences(savedWords, `Reading ${grouped(countCharacters(text))} characters …`), busy: true, figure: null };
-
+  const reading = `Reading ${grouped(countCharacters(text))} characters`;
   const bits = [];
-  for (const { checkpoint } of pair) bits.push(await surprisals(provider, checkpoint, text));
+  for (const [i, side] of pair.entries()) {
+    yield { number, words: sentences(savedWords, reading + (i ? ", now with B …" : " …")), busy: true, figure: null };
+    bits.push(storedSurprisals(side, text, source) ?? (await surprisals(provider, side.checkpoint, text)));
+  }
   const { whole, byKind, byContext, kindOf } = groupsOf(text, ...bits);
   const isWriter = ({ model, checkpoint }) => writers.some(({ sha256, step }) => sha256 === model.sha256 && step === checkpoint.step);
   const authors = ["A", "B"].filter((_, i) => isWriter(pair[i]));
@@ -77,6 +80,12 @@ export async function* differenceAnswer(provider, query, { models, source, recor
     figure_words: describeDelta(byKind),
     table: differenceTable("Averages by kind of character and by position", ["A", "B"], rows),
   };
+}
+
+/** Return the stored surprisals of a network on the default text; undefined if there are none. */
+function storedSurprisals({ checkpoint, model }, text, source) {
+  if (text !== source.stored || checkpoint.step !== model.steps.at(-1)) return undefined;
+  return source.bits[checkpoint.name]?.map((value) => value / source.scale);
 }
 
 /** Return the text that both models know, { text, origin, writers, notice }. */
