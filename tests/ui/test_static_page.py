@@ -267,15 +267,16 @@ def test_views_that_need_python_say_so(chromium: BrowserContext, editions: dict[
     with opened(chromium, editions["folder"]) as lab:
         actions.wait_for_text(lab.run)
         actions.open_tab(lab.run, "Under the hood")
-        lab.page.get_by_role("button", name="Measure on this server").click()
-        expect(lab.page.locator('[data-view="under_the_hood/live_timing"] .cr-plot-words')).to_contain_text(
-            NEEDS_PYTHON
-        )
+        timing = lab.page.locator('[data-view="under_the_hood/live_timing"]')
+        expect(timing.get_by_role("button", name="Measure on this server")).to_be_disabled()
+        expect(timing).to_contain_text(NEEDS_PYTHON)
         actions.open_tab(lab.run, "Neurons")
         board = lab.page.locator('[data-view="neurons/leaderboard"]')
-        board.locator("[name=text]").fill("A text of mine.")
-        board.locator("form").first.evaluate("(form) => form.requestSubmit()")
-        expect(board.locator(".cr-plot-words").first).to_contain_text(NEEDS_PYTHON)
+        expect(board.locator("[name=pattern]")).to_be_disabled()
+        expect(board).to_contain_text(NEEDS_PYTHON)
+        exercises = lab.page.locator('[data-view="neurons/exercises"]')
+        expect(exercises.locator(".cr-check").first).to_be_disabled()
+        expect(exercises).to_contain_text(NEEDS_PYTHON)
 
 
 def test_scenes_of_a_lecture_are_revealed(chromium: BrowserContext, editions: dict[str, str]):

@@ -1,6 +1,8 @@
 // Exercises: submit an answer, show the measurement, print the results.
 
 import { create, setOptions } from "../components/create_element.js";
+import { edition } from "../components/edition.js";
+import { requirePython } from "../components/needs_python.js";
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
 import { clampName } from "../session/interventions.js";
@@ -12,6 +14,7 @@ const LABELS = { part: "what", unit: "unit", guess: "characters" };
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const list = $(".cr-tasks");
+  requirePython([], list); // their buttons come with the answer
   const revealed = new Set(); // exercises whose answer was shown, each with its network and step
   let submitted = null; // the form of the exercise being checked
 
@@ -66,11 +69,11 @@ export function mount({ element, send }) {
 
   const keyOf = (id) => JSON.stringify([id, page.checkpoint]);
 
-  /** Disable the exercises whose answer was shown for this network. */
+  /** Disable the exercises whose answer was shown for this network, and all without Python. */
   function closeRevealed() {
     for (const form of list.querySelectorAll("form")) {
       const isRevealed = revealed.has(keyOf(form.dataset.id));
-      form.querySelector(".cr-check").disabled = isRevealed;
+      form.querySelector(".cr-check").disabled = isRevealed || edition.needsPython !== "";
       form.querySelector(".cr-revealed-before")?.toggleAttribute("hidden", !isRevealed);
     }
   }

@@ -3,6 +3,7 @@
 import { createViewQuery } from "../components/view_query.js";
 import { splitAround } from "../components/code_points.js";
 import { create, setOptions } from "../components/create_element.js";
+import { requirePython } from "../components/needs_python.js";
 import { page } from "../components/page_state.js";
 import { createTable } from "../components/table/table.js";
 import { bindTextForm } from "../components/text_form.js";
@@ -24,6 +25,8 @@ export function mount({ element, send }) {
   const showTable = createTable($(".cr-table"));
   const cards = createCards($(".cr-cards"), showUnit);
 
+  requirePython([pattern, $(".cr-ask button")], $(".cr-grow"));
+  requirePython(form.querySelectorAll(".cr-own :is(textarea, button)"), $(".cr-own label"));
   bindTextForm(form, (text) => {
     const isNew = text !== submitted.text;
     Object.assign(submitted, { text, pattern: pattern.value });

@@ -2,7 +2,7 @@
 // charrnn/site/bundle.py makes of all modules, where charrnnModule(name) gives the exports of one.
 
 import { edition } from "../components/edition.js";
-import { Answers } from "./answers.js";
+import { Answers, NEEDS_PYTHON } from "./answers.js";
 import { readFile, readJson } from "./files.js";
 import { Lecture } from "./lecture.js";
 import { readLink } from "./read_link.js";
@@ -15,6 +15,8 @@ edition.createProvider = (startEngine, onRunner) => {
   const load = ({ name, step }) => readFile(site.networks[name][step]);
   return new SiteProvider(firstCall, load, startEngine, onRunner);
 };
+
+edition.needsPython = NEEDS_PYTHON;
 
 const { liveAnswers } = charrnnModule("site/live_answers.js"); // after the provider is known
 const views = new Map(); // name -> a function that takes a message

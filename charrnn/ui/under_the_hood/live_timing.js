@@ -1,5 +1,6 @@
 // Timing of a training step: starts at the press of a button, shows its progress, and can be stopped.
 
+import { requirePython } from "../components/needs_python.js";
 import { page } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
 import { createTable } from "../components/table/table.js";
@@ -14,6 +15,7 @@ export function mount({ element, send }) {
   const showFigure = createFigure(element.querySelector(".cr-plot"), say);
   const showTable = createTable(element.querySelector(".cr-table"));
   let number = 0;
+  requirePython([start], start.parentElement);
 
   function ask(form) {
     number += 1;

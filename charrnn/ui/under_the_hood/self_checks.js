@@ -2,6 +2,7 @@
 
 import { decodeArray } from "../components/base64.js";
 import { create } from "../components/create_element.js";
+import { edition } from "../components/edition.js";
 import { createViewQuery } from "../components/view_query.js";
 import { distribution, draw } from "../components/sampler.js";
 import { page } from "../components/page_state.js";
@@ -68,7 +69,12 @@ export function mount({ element, send }) {
   const details = element.querySelector("details");
   const list = element.querySelector(".cr-checks");
   const again = element.querySelector(".cr-again");
+  const summary = element.querySelector(".cr-trust-summary");
   let shown = 0; // number of answers
+  if (edition.needsPython) {
+    summary.textContent = "Recorded when these files were made; two checks run when this is opened.";
+    again.hidden = true;
+  }
   const view = createViewQuery({
     element,
     send,
@@ -91,8 +97,9 @@ export function mount({ element, send }) {
     const after = answer.lines.findIndex((line) => line.claim.startsWith("Server and Python")) + 1;
     const lines = answer.lines.toSpliced(after, 0, ...own);
     const failing = own.filter(({ holds }) => holds === false);
-    view.say([...failing.map(({ claim }) => claim + ": this fails."), answer.words].join(" "));
-    element.querySelector(".cr-trust-summary").textContent =
+    const origin = edition.needsPython ? "Python's lines were recorded when these files were made; those of this page ran now." : "";
+    view.say([...failing.map(({ claim }) => claim + ": this fails."), answer.words, origin].join(" ").trim());
+    summary.textContent =
       answer.failing || failing.length ? "✗ " + (answer.failing + failing.length) + " of " + lines.length + " checks fail" : "✓ every check passes";
     list.replaceChildren(...lines.map(item));
   }
