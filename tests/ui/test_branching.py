@@ -101,7 +101,7 @@ def test_chosen_character_rewrites_text_and_undo_restores_it(page: Page, checkpo
 
 def offered(page: Page) -> list[tuple[str, str]]:
     """The letters of the open popover with their percentages."""
-    buttons = page.locator(".cr-alternatives:popover-open button")
+    buttons = page.locator(".cr-alternatives:popover-open .cr-alternatives-list button")
     return buttons.evaluate_all("all => all.map(b => [b.firstChild.textContent, b.lastChild.textContent])")
 
 
@@ -133,7 +133,7 @@ def test_clicked_letter_offers_others_for_its_place(page: Page, checkpoint: Chec
     assert text(page) == branched(checkpoint, PROMPT, 60, 7, {23: checkpoint.vocab.characters[chosen]})
     page.locator(".cr-line span").nth(2).click()
     expect(page.locator(".cr-alternatives-note")).to_contain_text("belongs to the prompt")
-    assert page.locator(".cr-alternatives button:enabled").count() == 0
+    assert page.locator(".cr-alternatives-list button:enabled").count() == 0
 
 
 LAST_IN_LINE = """() => {

@@ -16,6 +16,7 @@ export class Alternatives {
     const $ = (selector) => box.querySelector(selector);
     [this.head, this.list, this.note] = [$(".cr-alternatives-head"), $(".cr-alternatives-list"), $(".cr-alternatives-note")];
     Object.assign(this, { box, text, choose, position: null });
+    $(".cr-alternatives-close").addEventListener("click", () => this.close());
     box.addEventListener("keydown", (event) => this.onKey(event));
     const onScroll = ({ target }) => target !== box && this.place(); // of the text or the page
     addEventListener("scroll", onScroll, { capture: true, passive: true });
