@@ -108,7 +108,7 @@ export function showCaptions(element, record, { main, map, strips }, order) {
   const [low, high] = pictureEnds(view, main);
   const scale = main.hasOwnScales(view) ? "each row on its own scale" : "coloured from " + low + " to " + high;
   $(".cr-map").setAttribute("aria-label", capital(heatmapTitle(view, map.change)) + ", " + scale);
-  const crowded = map.rowHeight < 1 ? " More rows than pixels: hover to see single units." : "";
+  const crowded = map.rowHeight < 1 ? " More rows than pixels: point at them to see single units." : "";
   $(".cr-see").textContent = explanation(view, model, map.change) + " " + ORDER_EXPLANATIONS[order] + crowded;
   $(".cr-strips-see").textContent = view.named ? describeStrips(view, model, strips) : "";
   showNames($(".cr-names-how"), view);
@@ -126,7 +126,7 @@ function describeStrips(view, model, strips) {
   const own = strips.hasOwnScales(view) ? " Full colour is its own largest value." : "";
   const step = named.step.toLocaleString("en");
   const other = model.step === named.step ? "" : " Named at step " + step + ": at step " + model.step.toLocaleString("en") + " a " + noun + " may not behave like this yet.";
-  return "Each strip is one " + noun + ": what it follows, and the colour it takes there. Click it to colour the text." + own + other;
+  return "Each strip is one " + noun + ": what it follows, and the colour it takes there. Choose it to colour the text." + own + other;
 }
 
 /** Show how the names of a view were found. */

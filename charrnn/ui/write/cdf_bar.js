@@ -59,7 +59,8 @@ export class CdfBar {
     const range = before.toFixed(4) + " … " + (d.cumulative[drawnRank] / d.cumulative[d.kept - 1]).toFixed(4);
     this.needle.style.left = 100 * u + "%";
     const character = quoted(vocabulary[d.order[drawnRank]]);
-    this.caption.textContent = `The draw: a random point (${u.toFixed(4)}) lands on ${character}`;
+    const name = nextRank < 0 ? "The next draw" : "The draw"; // of a character that is not in the text yet
+    this.caption.textContent = `${name}: a random point (${u.toFixed(4)}) lands on ${character}`;
     this.caption.title = `${character} takes ${range} of the bar`;
   }
 

@@ -13,7 +13,7 @@ export const givenPart = (record) => (record.isRead ? "the text you gave" : "the
 /** Say why a given character cannot be replaced. */
 export function describeGiven(record) {
   const where = `That letter belongs to ${givenPart(record)}.`;
-  return record.length > record.prompt ? `${where} Click a letter after it to branch.` : where;
+  return record.length > record.prompt ? `${where} Choose a letter after it to branch.` : where;
 }
 
 /** Describe the drawn character at position i, and the value of a row if given. */
@@ -23,7 +23,7 @@ export function describeCursor(record, i, unit, drawn) {
   if (unit === null) return quoted(record.characters[i]) + ", " + place;
   const { view } = record;
   const [value, change] = [formatValue(record.value(i, unit), view, view.low < 0), formatValue(record.change(i, unit), view, true)];
-  const name = capital(unitName(record, unit)) + nameOf(view, unit);
+  const name = capital(unitName(record, unit)) + nameOf(record, unit);
   return name + " after " + quoted(record.characters[i]) + ": " + value + " (changed by " + change + ") · " + place;
 }
 

@@ -149,10 +149,10 @@ export class DistributionView {
   }
 }
 
-/** Say what a click on a character does at this position, whose character is `next` (null at the end of the text). */
+/** Say what choosing a character does at this position, whose character is `next` (null at the end of the text). */
 function describeChoice(record, position, next) {
   if (position < record.prompt) return `This letter belongs to ${givenPart(record)}.`;
-  return next === null ? "Click a letter to write it next." : "Click a letter to write it here instead.";
+  return next === null ? "Choose a letter to write it next." : "Choose a letter to write it here instead.";
 }
 
 /** Describe the effect of the temperature on the top candidate. */
