@@ -26,6 +26,7 @@ def test_every_section_has_links():
 def test_links_name_parts_and_networks(trained: Path):
     store = Store(trained)
     parts = {TABS[name]: {f"#{part.elem_id}" for part in parts(store)} for name, parts in ANALYSIS_TABS.items()}
+    parts[TABS["write"]] = {"#cr-temperature", "#cr-top_k"}
     assert [link for _, link in LINKS if link.part and link.part not in parts[link.tab]] == []
     assert {name for _, link in LINKS for name in (*link.tick, link.model) if name} <= set(RECIPES)
 
@@ -67,6 +68,8 @@ def test_lab_sheet_shows_answers_and_its_links_land(context: BrowserContext, tra
     open_link("Stretch 1", "LSTM gates, live (switches to LSTM)")
     expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#cr-model")).to_have_value("lstm")
+    open_link("4 ·", "the temperature, live")
+    expect(page.locator("#cr-temperature")).to_be_focused()
     open_link("5 ·", "with and without clipping")
     expect_part("Gradients", "#cr-clipping")
     page.evaluate("document.querySelector('#cr-flow').style.paddingBottom = '900px'")  # a figure above loads later

@@ -1,4 +1,4 @@
-// Navigation within the page: to a tab, model, selection, unit or part.
+// Navigation within the page: to a tab, model, selection, unit, part or setting.
 
 import { selectUnit } from "./unit_selection.js";
 import { page } from "./page_state.js";
@@ -23,6 +23,11 @@ export function navigate({ tab, model, tick, unit, part }) {
     page.emit("selection-changed");
   }
   if (unit) selectUnit(...unit);
+  const setting = part && document.querySelector("#cr-settings " + part);
+  if (setting) {
+    requestAnimationFrame(() => page.emit("setting-requested", setting)); // when its tab is open
+    return;
+  }
   const scrollToTarget = () => {
     const target = document.querySelector(part || "header") || document.body;
     if (part) openFolds(target);

@@ -24,6 +24,7 @@
 // color-cursor-row   | –                          | keyboard                                          | color the text by the row
 // color-by-unit      | {unit, position} or null   | lecture, opening                                  | color the text by a unit
 // step-requested     | training step              | opening                                           | rewrite the text at a step
+// setting-requested  | its input                  | navigate                                          | show a setting of the left column
 // own-text-requested | –                          | opening                                           | open the form for a text to read
 // scene-moved        | −1 or 1                    | keyboard                                          | next or previous beat of the lecture
 // scene-revealed     | –                          | keyboard                                          | show the scene's answer

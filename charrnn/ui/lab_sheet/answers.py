@@ -24,7 +24,7 @@ LINKS: dict[str, tuple[LinkCell, ...]] = {
     ),
     "3": (LinkCell("time of each part of a step", HOOD, part="#cr-profile"),),
     "4": (
-        LinkCell("the temperature, live", WRITE),
+        LinkCell("the temperature, live", WRITE, part="#cr-temperature"),
         LinkCell("two temperatures, same random numbers", COMPARE, part="#cr-dice"),
     ),
     "5": (
@@ -69,7 +69,7 @@ LINKS: dict[str, tuple[LinkCell, ...]] = {
         LinkCell("how much context is used", GRADIENTS, part="#cr-memory", tick=("rnn", "rnn-seq512", "minigpt")),
     ),
     "Stretch 6": (
-        LinkCell("try top-k and top-p", WRITE),
+        LinkCell("try top-k and top-p", WRITE, part="#cr-top_k"),
         LinkCell("two filters, same random numbers", COMPARE, part="#cr-dice"),
     ),
     "Stretch 7": (

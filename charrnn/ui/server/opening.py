@@ -28,7 +28,7 @@ class Opening:
     info: CheckpointInfo
     view: str
     best: BestUnit
-    numbers: int  # of the state
+    numbers: Mapping[str, int]  # of each view of the state
     characters: int
 
     @property
@@ -40,13 +40,14 @@ class Opening:
         """Return the sentence above the text, and what was measured."""
         interval = self.best.interval
         certainty = f" (95 % interval: {percent(interval.low)} to {percent(interval.high)})" if interval else ""
+        parts = ", ".join(f"{units} in {view}" for view, units in self.numbers.items())
         return [
             "This network wrote this, one letter at a time. "
-            f"One of the {self.numbers} numbers of its memory counts how far along the line it is: watch the colour. "
-            "Nobody told it to.",
-            f"Measured on {self.characters:,} held-out characters: unit {self.best.unit} of {self.view} explains "
-            f"{percent(self.best.held_out)}{certainty} of the position in the line; 99 of 100 untrained units explain "
-            f"less than {percent(self.best.percentile)}.",
+            f"One of the {sum(self.numbers.values())} numbers of its memory counts how far along the line it is: "
+            f"watch the colour “unit {self.best.unit}”. Nobody told it to.",
+            f"Measured on {self.characters:,} characters that it was not trained on: unit {self.best.unit} of "
+            f"{self.view} explains {percent(self.best.held_out)}{certainty} of the position in the line; 99 of 100 "
+            f"untrained units explain less than {percent(self.best.percentile)}. The numbers of its memory: {parts}.",
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def _openings(info: CheckpointInfo) -> list[Opening]:
         return []
     boards = [saved.boards[view] for view in STATES if view in saved.boards]
     return [
-        Opening(info, board.view, best, sum(each.units for each in boards), saved.held_out_characters)
+        Opening(info, board.view, best, {each.view: each.units for each in boards}, saved.held_out_characters)
         for board in boards
         for best in board.best
         if best.concept == CONCEPT and best.found and best.held_out >= MIN_COUNT

@@ -101,9 +101,8 @@ export function mount({ element, send }) {
   /** Show the selected model at this training step, or at its last one if it has no such step. */
   function showModel(step) {
     if (!model()) return;
-    const { title, size, quality, characters, steps } = model();
+    const { title, characters, steps } = model();
     $(".cr-model-name").textContent = title;
-    $(".cr-model-facts").textContent = size + (quality && ` · ${quality} (lower is better)`);
     slider("top_k").max = characters;
     show("top_k");
     const input = slider("step");
@@ -116,6 +115,14 @@ export function mount({ element, send }) {
       return create("span", { style: `--at: ${last > 0 ? i / last : 0}` }, label);
     };
     $(".cr-ticks").replaceChildren(...steps.map(tick));
+    showStep();
+  }
+
+  /** Show the step, and the facts of the network: its quality is that of the last step. */
+  function showStep() {
+    const { size, quality, steps } = model();
+    const isTrained = valueOf("step") === steps.at(-1);
+    $(".cr-model-facts").textContent = size + (quality && ` · ${isTrained ? "" : "fully trained: "}${quality} (lower is better)`);
     show("step");
   }
 
@@ -132,7 +139,7 @@ export function mount({ element, send }) {
     modelChanged();
   });
   slider("step").addEventListener("input", () => {
-    show("step");
+    showStep();
     clearTimeout(modelTimer);
     modelTimer = setTimeout(() => modelChanged(), 40);
   });
@@ -202,6 +209,7 @@ export function mount({ element, send }) {
     showModel(step);
     modelChanged(true);
   });
+  page.on("setting-requested", (input) => drawer.open(input));
   page.on("own-text-requested", () => {
     $(".cr-reading").open = true;
     drawer.open($("#cr-passage"));
@@ -212,6 +220,7 @@ export function mount({ element, send }) {
   function showState() {
     const labels = { writing: "Pause", paused: "Continue", finished: "Write again" };
     primary.firstElementChild.textContent = labels[page.state] || "Write";
+    primary.title = page.state === "finished" ? "With the same random numbers: the same text, if no setting has changed" : "";
     $('[data-action="stop"]').disabled = !(page.state === "writing" || page.state === "paused");
     $('[data-action="step"]').disabled = page.state === "writing";
     $('[data-action="clear"]').disabled = page.state === "empty";

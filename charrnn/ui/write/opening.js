@@ -1,5 +1,6 @@
-// The sentence above the text that the page opens on, shown while that text is on the page, and three things to try.
+// The sentence above the text that the page opens on and above other texts of its network, and three things to try.
 
+import { setText } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
 import { isEqual, NO_INTERVENTIONS } from "../session/session.js";
@@ -8,23 +9,48 @@ import { isEqual, NO_INTERVENTIONS } from "../session/session.js";
 export function mount({ element }) {
   const $ = (selector) => element.querySelector(selector);
   const box = $(".cr-opening");
+  const steps = $(".cr-opening-untrained");
   let opening = null;
 
   /** Check if the page has the text that `opening` is about, from the same prompt, draws and network. */
   function isOpeningText() {
-    const { recipe, text, view, checkpoint } = session;
+    const { recipe, text, checkpoint } = session;
     const { prompt, seed, ...defaults } = page.defaults ?? {};
-    if (!recipe || text.edits.size || text.seed !== seed || view !== opening.view) return false;
+    if (!recipe || text.edits.size || text.seed !== seed) return false;
     const settings = Object.fromEntries(Object.keys(recipe.settings).map((name) => [name, defaults[name]]));
     const expected = [opening.prompt, settings, opening.checkpoint, opening.checkpoint, NO_INTERVENTIONS];
     return isEqual([recipe.prompt, recipe.settings, recipe.checkpoint, checkpoint, session.interventions], expected);
   }
 
+  /** Check if the page has a text of the network and the view that `opening` is about. */
+  function isOfOpening() {
+    return opening !== null && session.checkpoint?.name === opening.checkpoint.name && session.view === opening.view && session.state !== "empty";
+  }
+
+  /** Describe another text of the network. */
+  function describeOther(step) {
+    const color = `see in the colour “unit ${opening.unit}” whether it counts along the line`;
+    if (step === 0) return "Untrained: the same network before its first training step. It has learned nothing yet, neither to spell nor to count.";
+    if (step < opening.checkpoint.step) return `The same network after ${step.toLocaleString("en")} training steps: ${color} yet.`;
+    const { isRead, edits } = session.text;
+    const what = isRead ? "Your text, read by the same network" : edits.size ? "You chose a letter, and the network wrote on" : "Another text by the same network";
+    return `${what}: ${color} here too.`;
+  }
+
+  let isFirst = false; // the opening's text is on the page
   function update() {
-    const isShown = opening !== null && isOpeningText();
-    const appears = isShown && box.hidden;
-    box.hidden = !isShown;
-    if (!appears) return;
+    const wasFirst = isFirst;
+    box.hidden = !isOfOpening();
+    isFirst = !box.hidden && isOpeningText();
+    if (box.hidden) return;
+    const { step } = session.checkpoint;
+    const isTrained = step === opening.checkpoint.step;
+    setText($(".cr-opening-words"), isFirst ? opening.words[0] : describeOther(step));
+    $(".cr-opening-measured").hidden = !isFirst;
+    steps.hidden = isTrained && !opening.untrained;
+    setText(steps, isTrained ? "See it untrained" : "Back to trained");
+    $(".cr-opening-letter").hidden = session.text.isRead;
+    if (!isFirst || wasFirst) return;
     whenDrawn(() => {
       page.emit("color-by-unit", { unit: opening.unit, position: null });
       document.querySelector(".cr-text").scrollTop = 0; // a text is read from its start
@@ -33,7 +59,7 @@ export function mount({ element }) {
 
   /** Act when the text of the network is on the page, unless another one takes its place. */
   function whenDrawn(act) {
-    if (box.hidden) return;
+    if (!isFirst) return;
     if (page.live?.record?.view.name === opening.view && page.live.drawn > page.live.record.prompt) act();
     else requestAnimationFrame(() => whenDrawn(act));
   }
@@ -46,9 +72,9 @@ export function mount({ element }) {
     page.live.showAlternatives(position);
   }
 
-  $(".cr-opening-untrained").addEventListener("click", () => {
-    document.querySelector(".cr-text").focus(); // this button disappears
-    page.emit("step-requested", 0);
+  steps.addEventListener("click", () => {
+    const { step } = opening.checkpoint;
+    page.emit("step-requested", session.checkpoint.step === step ? 0 : step);
   });
   $(".cr-opening-letter").addEventListener("click", changeLetter);
   $(".cr-opening-own").addEventListener("click", () => page.emit("own-text-requested"));
@@ -56,8 +82,7 @@ export function mount({ element }) {
 
   return (value) => {
     opening = JSON.parse(value);
-    [$(".cr-opening-words").textContent, $(".cr-opening-measured").textContent] = opening.words;
-    $(".cr-opening-untrained").hidden = !opening.untrained;
+    $(".cr-opening-measured p").textContent = opening.words[1];
     update();
   };
 }

@@ -9,10 +9,10 @@ const LEADER_WIDTH = 18; // of the lines between names and rows, as in view.css
 /** Return the named units of a view, those furthest above untrained networks first. */
 export const namedUnits = (view) => view.named?.units ?? [];
 
-/** Return the name of a unit in parentheses; "" without one. */
-export function nameOf(view, unit) {
+/** Return the name of a unit in parentheses, and that it was found later in the training; "" without one. */
+export function nameOf({ view, model }, unit) {
   const named = namedUnits(view).find((other) => other.unit === unit);
-  return named ? " (" + named.name + ")" : "";
+  return named ? ` (${model.step < view.named.step ? "once trained: " : ""}${named.name})` : "";
 }
 
 /** Describe the colors that stand for the concept of a unit. */

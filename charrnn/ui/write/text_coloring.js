@@ -128,14 +128,14 @@ export class TextColoring {
       return [create("span", { title }, "bits that each letter cost"), scale("0", FULL_BITS + " or more", true), `with a line: ${UNDERLINED_BITS} or more`];
     }
     if (mode === "none") {
-      return [record.isRead ? "Click a letter to see what the network expected there." : "Click a letter to change it: the network writes on from there."];
+      return [record.isRead ? "Choose a letter to see what the network expected there." : "Choose a letter to change it: the network writes on from there."];
     }
     const { map } = this.live();
     const { unit } = this.cursor;
     const own = [-this.high, this.high].map((value) => formatValue(value, record.view, true));
     const [low, high] = this.hasOwnScale(record, map) ? own : scaleEnds(record.view, map.change);
     const quantity = (map.change ? "Δ" : "") + symbol(record.view.name);
-    return ["Coloured by ", create("b", {}, unitName(record, unit)), ` of ${quantity}${nameOf(record.view, unit)}`, scale(low, high, !map.change && record.view.low === 0)];
+    return ["Coloured by ", create("b", {}, unitName(record, unit)), ` of ${quantity}${nameOf(record, unit)}`, scale(low, high, !map.change && record.view.low === 0)];
   }
 }
 
