@@ -45,7 +45,11 @@ def delta_bits_figure(groups: Sequence[GroupMean], width: int = 900) -> go.Figur
         note(
             figure, text, 0, position, "bottom left", font={"size": 11.5, "color": INK}, xref="x domain", yshift=BAR / 2
         )
-    title = "Δ bits (right of 0: B better)" if width < NARROW else "Δ bits a character (right of 0: B predicts better)"
+    title = (
+        "Δ bits, this text (right: B better)"
+        if width < NARROW
+        else "Δ bits a character on this text (right: B predicts better)"
+    )
     zero = {"zeroline": True, "zerolinecolor": QUIET, "zerolinewidth": 1}
     x_axis = axis(title, range=[low - room, high + room], nticks=7) | zero
     y_axis = axis(range=[len(groups) - 0.6, -0.6], visible=False)
@@ -56,7 +60,7 @@ def delta_bits_figure(groups: Sequence[GroupMean], width: int = 900) -> go.Figur
 def describe_delta_bits(groups: Sequence[GroupMean]) -> str:
     """Describe the bars in a sentence."""
     differences = "; ".join(f"{group.name} {signed(group.delta_bits)} ({_n(group)})" for group in groups)
-    return f"Δ bits by kind of character: {differences}."
+    return f"Δ bits on this text by kind of character: {differences}."
 
 
 def _n(group: GroupMean) -> str:

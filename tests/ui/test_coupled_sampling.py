@@ -111,7 +111,7 @@ def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, 
     b_side.get_by_label("top-k").press("Enter")
     wait_for_texts(page, a, sample("rnn", settings=replace(SETTINGS, top_k=3)))
     expect(part.locator(".cr-remaining-count")).to_have_text(
-        ["likeliest first, all 65 characters", "likeliest first, 3 of 65 characters after the filters"]
+        ["the likeliest of 65 characters, and the two drawn" + filters for filters in ("", "; the filters keep 3")]
     )
     b_side.get_by_label("top-k").fill("")
     b_model.get_by_label("training step").select_option("300")

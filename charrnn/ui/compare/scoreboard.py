@@ -27,7 +27,7 @@ CAPTION = (
     "interval; grey rows: published by others. Half-life of the gradient and effective context at 0.01 nats, both in "
     "characters with 95 % intervals: see the tab Gradients."
 )
-PROTOCOL = "Open diamonds: published by others, by another protocol; compare them with val cold."
+PROTOCOL = "Open diamonds: published by others, measured differently: compare them with “val cold” under Numbers."
 
 
 def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:

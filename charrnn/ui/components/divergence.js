@@ -43,8 +43,8 @@ function bar(side, title, u) {
 /** Create the list of the most probable characters of a model. */
 function list(side, title, otherName) {
   const section = create("section", "cr-list");
-  const remaining = side.kept === side.of ? `all ${side.of} characters` : `${side.kept} of ${side.of} characters after the filters`;
-  section.append(create("h3", "", title), create("p", "cr-remaining-count", `likeliest first, ${remaining}`));
+  const filtered = side.kept === side.of ? "" : `; the filters keep ${side.kept}`;
+  section.append(create("h3", "", title), create("p", "cr-remaining-count", `the likeliest of ${side.of} characters, and the two drawn${filtered}`));
   const ranks = create("ol", { className: "cr-ranks", translate: false });
   const largest = Math.max(...side.rows.map((row) => row.p), 1e-12);
   for (const row of side.rows) {

@@ -192,7 +192,7 @@ def with_pattern(request: BoardRequest, found: Result, pattern: str) -> Iterator
         reason = (
             f"Your pattern matches too few (or nearly all) characters: {covered[:half].sum():,} in the first half of "
             f"{source.origin}, {covered[half:].sum():,} in the second. At least {MIN_SAMPLES} of the {half:,} in each "
-            f"half must match, and {MIN_SAMPLES} not."
+            f"half must match, and {MIN_SAMPLES} not. Try th, ing or [?!]."
         )
         yield encode(found.words, pattern_error={"words": reason, "position": None})
         return

@@ -32,7 +32,7 @@ export function deltaFigure({ figure, row }, groups) {
 
 /** Describe the bars in a sentence. */
 export function describeDelta(groups) {
-  return `Δ bits by kind of character: ${groups.map((group) => `${group.name} ${signed(group.delta)} (${count(group)})`).join("; ")}.`;
+  return `Δ bits on this text by kind of character: ${groups.map((group) => `${group.name} ${signed(group.delta)} (${count(group)})`).join("; ")}.`;
 }
 
 const count = ({ characters }) => counted(characters) + (characters < FEW ? ", too few" : "");
