@@ -10,7 +10,7 @@ import numpy as np
 
 from charrnn.neurons import BANK, BestUnit, Concept
 from charrnn.ui.neurons.unit_scores import view_title
-from charrnn.ui.server.named_units import NUMERIC
+from charrnn.ui.server.named_units import NUMERIC, name_of
 
 MAX_CARDS = 6
 MAX_LINE_CHARS = 42
@@ -87,7 +87,7 @@ def top_rows(rows: Sequence[Row]) -> list[Row]:
 def card(row: Row, concept: Concept | None, example: Example | None, title: str = "") -> dict[str, Any]:
     """Describe a best unit: its score on a scale from chance to perfect, its lines."""
     view, best = row
-    title = title or best.concept
+    title = title or name_of(best)
     chance = 0.0 if best.concept in NUMERIC else 0.5
 
     def place(score: float) -> float:

@@ -18,6 +18,11 @@ MIN_COUNT = 0.5  # R²; with less, a unit has the name of its concept
 NUMERIC = {concept.name for concept in VALUES}
 
 
+def name_of(best: BestUnit) -> str:
+    """Return what the page calls a unit."""
+    return COUNTS.get(best.concept, best.concept) if best.held_out >= MIN_COUNT else best.concept
+
+
 @dataclass(frozen=True)
 class NamedUnit:
     """A unit, the concept that it follows best, and its score on held-out text."""
@@ -31,9 +36,8 @@ class NamedUnit:
     @classmethod
     def of(cls, best: BestUnit) -> "NamedUnit":
         numeric = best.concept in NUMERIC
-        name = COUNTS.get(best.concept, best.concept) if best.held_out >= MIN_COUNT else best.concept
         score = f"{'R²' if numeric else 'AUC'} {best.held_out_text}, untrained networks {best.percentile:.2f}"
-        return cls(best.unit, name, numeric, best.direction, score)
+        return cls(best.unit, name_of(best), numeric, best.direction, score)
 
 
 @dataclass(frozen=True)

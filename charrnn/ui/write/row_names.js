@@ -44,7 +44,7 @@ export class RowNames {
 
   showStrips({ view }, named) {
     const buttons = named.map((entry, row) => {
-      const details = rowNoun(view.name) + " " + entry.unit + " · " + describeColors(entry, view);
+      const details = `${rowNoun(view.name)} ${entry.unit} of ${view.name} · ` + describeColors(entry, view);
       const button = create("button", { type: "button", title: entry.score, dataset: { unit: entry.unit } }, create("b", {}, entry.name), create("span", {}, details));
       button.style.setProperty("--cr-row", row);
       return button;
