@@ -33,6 +33,12 @@ export function createTextPair(box) {
     if (!texts) return;
     const scrolled = [...box.querySelectorAll(".cr-written")].map((text) => text.scrollTop);
     box.replaceChildren(...texts.map((text, i) => textSection(titles[i], prompt, text, divergence ? divergence.at : null)));
-    box.querySelectorAll(".cr-written").forEach((text, i) => (text.scrollTop = scrolled[i] || 0));
+    const boxes = [...box.querySelectorAll(".cr-written")];
+    boxes.forEach((text, i) => {
+      text.scrollTop = scrolled[i] || 0;
+      text.onscroll = () => {
+        if (text.matches(":hover, :focus")) boxes.forEach((other) => (other.scrollTop = text.scrollTop)); // by the user
+      };
+    });
   };
 }
