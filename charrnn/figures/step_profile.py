@@ -56,7 +56,9 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
             marker={
                 "color": color,
                 "line": {"color": PAPER, "width": 1},
-                "pattern": {**HATCHED, "fgcolor": PAPER, "bgcolor": color} if part.startswith("backward") else {},
+                "pattern": {**HATCHED, "fgcolor": INK if is_loop else PAPER, "bgcolor": color}
+                if part.startswith("backward")
+                else {},
             },
             text=[_inside(part, share, inner * total / longest) for share, total in zip(shares, totals, strict=True)],
             textposition="inside",
