@@ -3,7 +3,7 @@
 import { selectModels } from "./select_models.js";
 
 export const NEEDS_PYTHON = "This needs Python: start the app with “python app.py” in the project's folder.";
-export const SIMILAR = "Nearest answer kept with this page; for the exact one, start the app with “python app.py” in the project's folder.";
+export const SIMILAR = "(The nearest answer kept with this page; “python app.py” in the project's folder computes the exact one.)";
 
 /** Return a field of a query. */
 function valueOf(query, name) {
@@ -47,7 +47,7 @@ export class Answers {
     const [file, isExact] = this.#find(kept, JSON.parse(keyOf(kept.fields, query)));
     if (!file) return null;
     const messages = await this.#load(file);
-    const shown = isExact ? messages : messages.map((message) => ({ ...message, words: `${SIMILAR} ${message.words}` }));
+    const shown = isExact ? messages : messages.map((message) => ({ ...message, words: `${message.words} ${SIMILAR}` }));
     return kept.models ? shown.map((message) => (message.models ? selectModels(message, query.names) : message)) : shown;
   }
 

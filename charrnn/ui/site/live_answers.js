@@ -19,7 +19,7 @@ export const liveAnswers = {
     const both = [A, B].map(({ checkpoint: { name, step } }) => (step === offeredModel({ name }).steps.at(-1) ? heat[name][at] : null));
     if (both.includes(null)) throw new Error(NEEDS_PYTHON);
     const words = `${countCharacters(text)} characters of ${origin}.`;
-    yield { words: asked && asked !== text ? `${SIMILAR} ${words}` : words, targets: both[0].map((_, i) => i + 1), heat: both, text, figure: null };
+    yield { words: asked && asked !== text ? `${words} ${SIMILAR}` : words, targets: both[0].map((_, i) => i + 1), heat: both, text, figure: null };
   },
 
   async *"compare/surprisal_difference"(query, [{ sources, source_of: sourceOf, ...template }]) {
