@@ -14,6 +14,7 @@ from charrnn.ui.neurons.unit_scores import Units, best_rows, saved_boards, view_
 from charrnn.ui.server.activation_views import ColorRange, ceil_nice, color_range
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
 from charrnn.ui.server.checkpoint_store import LoadedModel
+from charrnn.ui.server.named_units import name_of
 from charrnn.ui.server.source_text import given_text
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
@@ -124,7 +125,7 @@ def describe_concepts(loaded: LoadedModel, view_name: str, unit: int) -> str:
     listed: list[BestUnit] = [best for best in board.best if best.unit == unit and best.found] if board else []
     if not listed:
         return ""
-    return f"Best unit for: {'; '.join(f'{best.concept}, {best.held_out_text}' for best in listed)}."
+    return f"Best unit for: {'; '.join(f'{name_of(best)}, {best.held_out_text}' for best in listed)}."
 
 
 def figure(values: np.ndarray, limits: tuple[float, float] | None, width: int) -> dict[str, Any]:
