@@ -30,6 +30,7 @@ from charrnn.ui.neurons.leaderboard import leaderboard
 from charrnn.ui.neurons.unit import unit_activations
 from charrnn.ui.neurons.unit_scores import Units, networks_for
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.named_units import name_of
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.trained_checkpoints import TEXT
@@ -78,7 +79,7 @@ def test_leaderboard_matches_plain_loop(units: Units, trained: Path):
     assert set(table) == set(targets.names)
     found = sorted((row for row in best if row.found), key=lambda row: -row.margin)
     assert [(card["title"], card["view"], card["unit"]) for card in last["cards"]] == [
-        (row.concept, "z", row.unit) for row in found[:6]
+        (name_of(row), "z", row.unit) for row in found[:6]
     ]
     checkpoint = load(trained / "gru")
     values = all_activations(checkpoint.model.decoder(), checkpoint.vocab.encode(OWN), "z")

@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from charrnn.checkpoint import load
 from charrnn.neurons import BestUnit, best_of_views, leaderboards_from_record, top_spans
 from charrnn.ui.neurons.leaderboard import TITLES
+from charrnn.ui.server.named_units import name_of
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import choose, set_slider, text
 
@@ -58,14 +59,14 @@ def test_leaderboard_opens_a_unit_and_its_spans(context: BrowserContext, app: st
     cards = page.locator(f"{BOARD} .cr-card")
     expect(cards.locator(".cr-card-line")).to_have_count(12)
     for card, (view, one) in zip(cards.all(), best[:6], strict=True):
-        expect(card.locator(".cr-card-head")).to_have_text(f"{one.concept}unit {one.unit} of {view}")
+        expect(card.locator(".cr-card-head")).to_have_text(f"{name_of(one)}unit {one.unit} of {view}")
         expect(card.locator(".cr-card-score")).to_have_text(f"{one.held_out_text}untrained {one.percentile:.2f}")
     expect_unit(page, best[0][0], best[0][1].unit)  # the best one is selected at first
     expect(cards.first).to_have_attribute("aria-pressed", "true")
     place, second = next((view, one) for view, one in best if (view, one.unit) != (best[0][0], best[0][1].unit))
-    cards.filter(has_text=second.concept).first.click()
+    cards.filter(has_text=name_of(second)).first.click()
     expect_unit(page, place, second.unit)
-    expect(page.locator(f"{UNIT} .cr-plot-words")).to_contain_text(f"{second.concept}, {second.held_out_text}")
+    expect(page.locator(f"{UNIT} .cr-plot-words")).to_contain_text(f"{name_of(second)}, {second.held_out_text}")
     expect(page.locator(UNIT)).to_be_in_viewport()
     expect(page.locator("#cr-clamp .cr-cost")).to_contain_text("bits per character")
     assert page.evaluate("document.documentElement.scrollHeight") <= 2200
