@@ -8,4 +8,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from charrnn.script_runner import run_module
 
 if __name__ == "__main__":
-    sys.exit(run_module("charrnn.study.readme_tables"))
+    sys.exit(run_module("charrnn.study.report"))

@@ -21,7 +21,7 @@ from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
 from charrnn.commands import sample
 from charrnn.paths import STUDY
-from charrnn.study import readme_tables, study_flags, study_parts
+from charrnn.study import report, study_flags, study_parts
 from charrnn.study.load_records import BENCHES, Records
 from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
@@ -139,7 +139,7 @@ def test_folders_are_described():
 
 
 def test_tables_match_report():
-    for path, text in readme_tables.generated_files(ROOT).items():
+    for path, text in report.generated_files(ROOT).items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python scripts/report.py"
 
 
@@ -150,9 +150,9 @@ def test_tables_ignore_own_checkpoints():
 
 def test_table_section_is_replaced_or_refused():
     text = "a <!-- x:begin --> old <!-- x:end --> b"
-    assert readme_tables.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
+    assert report.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
     with pytest.raises(ValueError, match="y:begin"):
-        readme_tables.rewrite(text, {"y": "new"})
+        report.rewrite(text, {"y": "new"})
 
 
 @pytest.mark.parametrize("verb", BENCHES)

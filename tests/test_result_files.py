@@ -8,7 +8,7 @@ import pytest
 from charrnn import checkpoint
 from charrnn.checkpoint import ANALYSES
 from charrnn.commands import analyse, app, evaluate
-from charrnn.study import readme_tables, run_study, study_parts
+from charrnn.study import report, run_study, study_parts
 from tests.cli import run_main
 from tests.test_evaluate import TEXT, write_checkpoint
 from tests.test_overwrite_rules import everything
@@ -78,15 +78,15 @@ def test_evaluate_writes_nothing(text, tmp_path, capsys):
 def test_report_does_not_write_through_link(tmp_path, monkeypatch):
     (tmp_path / "mine.md").write_text("mine")
     (tmp_path / "README.md").symlink_to("mine.md")
-    monkeypatch.setattr(readme_tables, "generated_files", lambda root: {root / "README.md": "new"})
+    monkeypatch.setattr(report, "generated_files", lambda root: {root / "README.md": "new"})
     with pytest.raises(checkpoint.CheckpointError, match="is a link"):
-        readme_tables.write(tmp_path, only_check=False)
+        report.write(tmp_path, only_check=False)
     assert (tmp_path / "mine.md").read_text() == "mine" and os.readlink(tmp_path / "README.md") == "mine.md"
 
 
 def test_report_check_writes_nothing(capsys):
     for flag in ("--runs=x", "--bench", "--engine", "--load"):
-        result = run_main(capsys, readme_tables.main, "--check", flag)
+        result = run_main(capsys, report.main, "--check", flag)
         assert result.code == 2 and "--check changes nothing" in result.err
 
 
