@@ -121,6 +121,10 @@ def test_scene_newline_matches_record(store):
     text, _ = generated(BY_ID["newline"], 0.8)
     _, _, score = check_unit(answer, "rnn", "newline", np.array([c == "\n" for c in text]))
     assert figures(answer.number) == [round(100 * score, 1)]
+    text = default_text(store.load("rnn"), None).text[:2000]
+    h, ends = read("rnn", text)[0], np.array([c == "\n" for c in text])
+    auc = np.array([np.mean(unit[ends][:, None] > unit[~ends]) for unit in h.T])
+    assert figures(answer.sentence)[0] == pytest.approx((np.maximum(auc, 1 - auc) > 0.99).sum(), abs=1)
 
 
 def name_positions(text: str) -> np.ndarray:
@@ -185,7 +189,12 @@ def test_scene_transformer_matches_records(store):
         assert value == pytest.approx(delta[inside].sum() / characters, abs=1e-9)
     values = [value for _, value, _, _ in answer.bars]
     assert values == sorted(values, reverse=True) and values[0] > 0 > values[-1]
-    assert f"most at “{answer.bars[0][0]}”, but loses {-values[-1]:.2f} at “{answer.bars[-1][0]}”" in answer.sentence
+    margins = [margin for _, _, margin, _ in answer.bars]
+    assert f"most at “{answer.bars[0][0]}” ({values[0]:.2f} ± {margins[0]:.2f})" in answer.sentence
+    assert (f" and “{answer.bars[1][0]}”" in answer.sentence) == (values[1] >= values[0] - margins[0])
+    lost = f"but loses {-values[-1]:.2f} ± {margins[-1]:.2f} at “{answer.bars[-1][0]}”"
+    assert answer.sentence.endswith(lost + ".")
+    assert {name for name, *_ in answer.bars} <= {*BY_ID["transformer"].choices}
 
 
 def test_scene_without_its_checkpoint_says_so(tmp_path):

@@ -11,7 +11,7 @@ from charrnn.neurons.leaderboard import (
     leaderboards_from_record,
     sha256_of,
 )
-from charrnn.neurons.metrics import resampled_auc
+from charrnn.neurons.metrics import rank_order, resampled_auc, roc_auc
 from charrnn.neurons.regex_concept import MAX_PATTERN_CHARS, PatternError, covered_by
 from charrnn.neurons.saturation import GATES, Saturation
 from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, score, unit_names

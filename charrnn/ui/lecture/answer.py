@@ -29,7 +29,7 @@ class Answer:
     prompt and text, position of the first difference from the text on the page). bars: (name, value, margin of its 95 %
     interval, characters). shown: `unit` that colors the text, `position` of the cursor, models to `tick`, recurrent
     scale (`knob`). ways: buttons of the variation, the first one pressed: a title, and what it sets, as in `shown`,
-    `temperature` or `clamp`.
+    `temperature` or `clamp`; `says` is a sentence about it.
     """
 
     sentence: str

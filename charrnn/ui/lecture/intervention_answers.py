@@ -57,7 +57,8 @@ def saturation(store: Store, link: ShareLink) -> Answer:
     h = all_activations(loaded.decoder, ids, "h").astype(np.float64)  # (T, H)
     passed = (1 - h**2).mean(axis=1)  # (T,)
     eigenvalues = np.abs(spectra(loaded.checkpoint.model)[0].eigenvalues)
-    at_one, scaled = (scaled_gradients(store, loaded, g) for g in (1.0, SCALED))
+    flows = {g: scaled_gradients(store, loaded, g) for g in (SCALED, 0.7, 1.0)}
+    at_one, scaled = flows[1.0], flows[SCALED]
     share = percent(passed.mean())
     mean = with_resamples(mean_of(passed), len(ids), lambda mean: percent(mean, 1))
     return Answer(
@@ -69,7 +70,10 @@ def saturation(store: Store, link: ShareLink) -> Answer:
         f"{eigenvalues.max():.2f}. At × 1 the gradient {at_one.describe_halving()}, at × {SCALED:g} it "
         f"{scaled.describe_halving()} ({at_one.positions} positions of that text). In brackets 95 % intervals.",
         shown={"knob": 1},
-        ways=tuple({"title": f"W_hh × {g:g}", "knob": g} for g in (SCALED, 0.7, 1)),
+        ways=tuple(
+            {"title": f"W_hh × {g:g}", "knob": g, "says": f"At × {g:g} the gradient {flow.describe_halving()}."}
+            for g, flow in flows.items()
+        ),
     )
 
 
@@ -85,20 +89,19 @@ def gating(store: Store, link: ShareLink) -> Answer:
     def saved_share(counts: np.ndarray) -> np.ndarray:
         return (counts @ (guessing - ungated)) / (counts @ (guessing - gated))
 
-    share = float(saved_share(np.ones((1, len(ids))))[0])
-    number = f"{ungated.mean():.2f} bits"
+    left = with_resamples(saved_share, len(ids), lambda part: percent(part, 1))
     texts = sample(link)[0], sample(link, clamps=AS_VANILLA)[0]
     vanilla, added = store.load("rnn"), ""
     if vanilla.info.cell == "rnn":
         bits = read_bits(vanilla.decoder, vanilla.vocab.encode(source.text)).mean()
         added = f" {vanilla.title}, trained without gates, needs {bits:.2f}."
     return Answer(
-        f"{'Nothing' if share <= 0 else percent(share)} is left: without its gates it needs {number} per character, "
-        f"where guessing costs {guessing:.2f}.",
-        number,
+        f"{left} is left: it needs {ungated.mean():.2f} bits per character without gates instead of "
+        f"{gated.mean():.2f}; guessing costs {guessing:.2f}.",
+        left.partition(" (")[0],
         f"{loaded.title} needs {gated.mean():.2f} bits per character, with z = 0 and r = 1 for every unit "
         f"{ungated.mean():.2f}, and guessing among {len(loaded.vocab)} characters costs {guessing:.2f}. Left of what "
-        f"it saves: {with_resamples(saved_share, len(ids), lambda part: percent(part, 1))}, over {len(ids):,} "
+        f"it saves: {left}, over {len(ids):,} "
         f"characters of {source.origin}; in brackets the 95 % interval.{added}",
         (("with its gates", texts[0], len(texts[0])), ("z = 0, r = 1", texts[1], common_length(*texts))),
         ways=(

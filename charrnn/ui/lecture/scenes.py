@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from charrnn.char_classes import KINDS
 from charrnn.ui.lecture import intervention_answers, trained_model_answers
 from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.server.checkpoint_store import Store
@@ -27,7 +28,8 @@ class Picture(NamedTuple):
 
 
 # Every part of a tab that a scene shows. On the stage nothing else of the page is visible.
-TEXT = Picture("write", ".cr-text-title, .cr-color-key, .cr-text")
+TEXT = Picture("write", ".cr-text-title, .cr-text")
+COLORED_TEXT = Picture("write", ".cr-text-title, .cr-color-key, .cr-text")
 UNITS = Picture("write", ".cr-map-title, .cr-scale, .cr-pictures")
 NEXT_CHARACTER = Picture("write", ".cr-distribution")
 GRADIENT = Picture("gradients", "#cr-flow .cr-plot")
@@ -85,7 +87,7 @@ SCENES = (
         "temperature",
         2,
         "Same random numbers at temperature 0.3 and 1.6. What changes?",
-        "This text is from temperature 1. Guess: more repetition, or more spelling mistakes?",
+        "This text is from temperature 1. Guess: how often will each take the likeliest letter?",
         "Change the temperature. The random point stays where it is, the bar under it changes.",
         trained_model_answers.temperature,
         {"model": "rnn", "temperature": "1", "seed": "7", "characters": "240", "prompt": "ROMEO:\n", "tab": "write"},
@@ -95,28 +97,28 @@ SCENES = (
         "newline",
         2,
         "A line ends. Which of the network's numbers know it?",
-        "Guess: all of them, a few, or just one? Where in this text will it light up?",
-        "Other units follow other things. Each row is one unit, named after what it follows.",
+        "Guess: all of them, a few, or just one? Where in this text will it be highest or lowest?",
+        "Other units follow other things. Each row is one unit, with what it follows and its colour there.",
         trained_model_answers.newline,
         {"model": "rnn", "temperature": "0.8", "seed": "7", "characters": "400", "tab": "write", "view": "h"},
-        (TEXT, TEXT, UNITS),
+        (TEXT, COLORED_TEXT, UNITS),
     ),
     Scene(
         "speaker",
         2,
         "Does a unit know speakers' names, or only capital letters?",
-        "Names begin with a capital, but so does every line. Which letters will light up?",
+        "Names begin with a capital, but so does every line. Which letters will stand out?",
         "More units of this network: which of them change where a name begins?",
         trained_model_answers.speaker,
         {"model": "lstm", "temperature": "0.8", "seed": "2", "characters": "600", "tab": "write", "view": "h"},
-        (TEXT, TEXT, UNITS),
+        (TEXT, COLORED_TEXT, UNITS),
     ),
     Scene(
         "gradient",
         2,
         "How far back can an LSTM or a Transformer learn?",
         "This is the vanilla RNN. Draw it in the air: where will the LSTM and MiniGPT be?",
-        "Add the GRU. Will it be nearer to the vanilla RNN or to the LSTM?",
+        "Will the GRU be nearer to the vanilla RNN or to the LSTM?",
         trained_model_answers.gradient,
         {"model": "rnn", "tab": "gradients", "tick": "rnn"},
         (GRADIENT, GRADIENT, GRADIENT),
@@ -126,7 +128,7 @@ SCENES = (
         3,
         "Eigenvalues outside the circle should make the gradient grow. Why does it vanish?",
         "Each dot is an eigenvalue of W_hh. What else does a step back multiply the gradient by?",
-        "Multiply W_hh by 1.4. The gradient no longer fades, and the text falls apart.",
+        "Multiply W_hh by 1.4: does the gradient still fade, and is the text worse?",
         intervention_answers.saturation,
         {"model": "rnn", "tab": "gradients", "knob": "1", "tick": "rnn", **SHORT_TEXT},
         (EIGENVALUES, EIGENVALUES, SCALED_TEXT),
@@ -158,7 +160,7 @@ SCENES = (
         3,
         "One number counts along the line. What if it is frozen?",
         "Frozen at its value near the start of a line, will lines be longer or shorter? And near the end?",
-        "The network writes with and without it. Freeze it at other values.",
+        "The network writes with the unit free and frozen. Freeze it at other values.",
         intervention_answers.clamp,
         {"model": "lstm", "tab": "write", **SHORT_TEXT},
         (TEXT, None, CLAMPED_TEXT),
@@ -172,6 +174,6 @@ SCENES = (
         trained_model_answers.transformer,
         {"model": "rnn", "tab": "compare", "tick": "rnn,minigpt"},
         (None, None, SURPRISAL),
-        ("line ends", "spaces", "punctuation", "first letters of words", "letters inside words", "capitals in names"),
+        KINDS[:-1],
     ),
 )

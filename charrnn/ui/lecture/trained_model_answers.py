@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from charrnn.char_classes import SPEAKER_LINE
-from charrnn.neurons import BestUnit, all_activations, resampled_auc
+from charrnn.gradient_flow import GradientFlow
+from charrnn.neurons import BestUnit, all_activations, rank_order, resampled_auc, roc_auc
 from charrnn.number_format import percent, signed
 from charrnn.sampling import SamplingSettings, Step
 from charrnn.surprisal import Difference, GroupMean
@@ -27,6 +28,7 @@ from charrnn.ui.server.share_link import ShareLink
 COLD, HOT = 0.3, 1.6
 TICKED = ("rnn", "lstm", "minigpt")
 TITLES = {"rnn": "the vanilla RNN", "lstm": "the LSTM"}  # within a sentence; others keep their own
+KNOWS_FROM = 0.99  # area under the ROC curve from which a unit counts as knowing a line end
 NAMES_FROM = 0.75  # share from which a unit tracks names rather than capitals
 MIN_KIND_CHARS = 20  # for the mean of a kind of character
 DRAW_BLOCK = 10  # sampled characters that a bootstrap draws together; their draws are independent
@@ -74,11 +76,16 @@ def newline(store: Store, link: ShareLink) -> Answer:
     best = saved_best_unit(link.loaded, "h", "newline")
     share = percent(best.held_out, 1)
     text, _ = sample(link)
-    level = "higher" if best.direction > 0 else "lower"
+    source = text_for(store, link.loaded).first(MAX_READ_CHARS)
+    h = all_activations(link.loaded.decoder, link.loaded.vocab.encode(source.text), "h")  # (T, U)
+    (auc,) = roc_auc(rank_order(h), np.array([[character == "\n"] for character in source.text]))  # (U,)
+    know = int((np.maximum(auc, 1 - auc) > KNOWS_FROM).sum())
     return Answer(
-        f"Unit {best.unit}: it is {level} at a line end than at another character {share} of the time.",
+        f"{know} of {len(auc)} separate line ends {percent(KNOWS_FROM)} of the time. Unit {best.unit} is "
+        f"{_level(best)} there than elsewhere {share} of the time.",
         share,
-        describe_unit(best, link.loaded),
+        f"{know} units have an area under the ROC curve above {KNOWS_FROM:g} for line ends, over {len(h):,} characters "
+        f"of {source.origin}. {describe_unit(best, link.loaded)}",
         shown={"unit": best.unit, "position": last_position([character == "\n" for character in text])},
     )
 
@@ -103,7 +110,8 @@ def speaker(store: Store, link: ShareLink) -> Answer:
     level, number = "higher" if best.direction > 0 else "lower", percent(share, 1)
     tracked = "names, not capitals" if share > NAMES_FROM else "capitals, not names"
     return Answer(
-        f"Unit {best.unit} tracks {tracked}: it is {level} in a name than at another capital {number} of the time.",
+        f"Unit {best.unit} tracks {tracked}: it is {_level(best)} in a name than at another capital {number} of "
+        "the time.",
         number,
         f"Mean of h at the {names.sum()} characters of names {signed(h[names].mean(), 2)}, at {capitals.sum()} other "
         f"capitals {signed(h[capitals].mean(), 2)}, elsewhere {signed(h[~compared].mean(), 2)}; in a name {level} "
@@ -111,6 +119,11 @@ def speaker(store: Store, link: ShareLink) -> Answer:
         f"{describe_unit(best, loaded)}",
         shown={"unit": best.unit, "position": last_position(in_names(text)[0])},
     )
+
+
+def _level(best: BestUnit) -> str:
+    """Say where a unit is at its concept, and the color of the text there."""
+    return "higher (orange)" if best.direction > 0 else "lower (blue)"
 
 
 def last_position(inside: Sequence[bool] | np.ndarray) -> int:
@@ -132,26 +145,33 @@ def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
 
 def gradient(store: Store, link: ShareLink) -> Answer:
     """Return the 1 % horizons of three architectures, with their half-lives."""
-    parts, horizons, details = [], [], []
+    parts, details, ways = [], [], []
     available = {info.name for info in store.checkpoints()}
     names = [name for name in TICKED if name in available] or [link.loaded.info.name]
     for name in names:
         loaded = store.load(name)
         flow, source = gradient_of(store, loaded)
-        horizon = f"over {MAX_LAG}" if flow.horizon_chars is None else f"{flow.horizon_chars:.0f}"
-        horizons.append(horizon)
+        horizon = _horizon(flow)
         parts.append(f"{horizon}{'' if parts else ' characters'} in {TITLES.get(name, loaded.title)}")
         half = "never halves" if flow.half_life_chars is None else f"halves after {flow.describe_half_life()}"
         exact = f"over {MAX_LAG}" if flow.horizon_chars is None else flow.describe_horizon()
         details.append(f"{loaded.title}: {half}, 1 % is left after {exact} ({flow.positions:,} positions of {source})")
+    if "gru" in available and names[1:]:
+        horizon = _horizon(gradient_of(store, store.load("gru"))[0])
+        says = f"The GRU’s first falls below 1 % after {horizon} characters."
+        ways = [{"title": "As before", "tick": names}, {"title": "Add the GRU", "tick": [*names, "gru"], "says": says}]
     return Answer(
-        f"99 % of the signal is gone after {', '.join(parts[:-1])}{' and ' if parts[1:] else ''}{parts[-1]}.",
-        horizons[0],
+        f"The gradient first falls below 1 % after {', '.join(parts[:-1])}{' and ' if parts[1:] else ''}{parts[-1]}.",
+        " and ".join(parts[1:]) or parts[0],
         f"Characters back until the median gradient of a loss, relative to the character itself, has fallen so far. "
         f"{'; '.join(details)}. In brackets 95 % intervals.",
         shown={"tick": names},
-        ways=({"title": "Add the GRU", "tick": [*names, "gru"]},),
+        ways=tuple(ways),
     )
+
+
+def _horizon(flow: GradientFlow) -> str:
+    return f"over {MAX_LAG}" if flow.horizon_chars is None else f"{flow.horizon_chars:.0f}"
 
 
 def transformer(store: Store, link: ShareLink) -> Answer:
@@ -184,5 +204,10 @@ def _gains(kinds: Sequence[GroupMean]) -> str:
         return ""
     most, least = kinds[0], kinds[-1]
     is_loss = least.delta_bits + (least.margin_bits or 0) < 0
-    loss = f", but loses {abs(least.delta_bits):.2f} at “{least.name}”" if is_loss else ", and loses at no kind"
-    return f", most at “{most.name}”{loss}"
+    loss = f", but loses {_bits(least)} at “{least.name}”" if is_loss else ", and loses at no kind"
+    tied = kinds[1:] and kinds[1].delta_bits >= most.delta_bits - (most.margin_bits or 0)
+    return f", most at “{most.name}” ({_bits(most)}){f' and “{kinds[1].name}”' if tied else ''}{loss}"
+
+
+def _bits(kind: GroupMean) -> str:
+    return f"{abs(kind.delta_bits):.2f}" + ("" if kind.margin_bits is None else f" ± {kind.margin_bits:.2f}")
