@@ -2,7 +2,7 @@
 
 import { create, setText } from "../components/create_element.js";
 import { splitAround } from "../components/code_points.js";
-import { openTab } from "../components/navigate.js";
+import { navigate, openTab } from "../components/navigate.js";
 import { signed } from "../components/number_format.js";
 import { fill, page, whenReady } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
@@ -39,18 +39,19 @@ export function mount({ element, send }) {
     setText($(".cr-scene-place"), at ? `Scene ${at} of ${scenes.length} · ${scenes[at - 1].minutes} min` : "Lecture");
     setText($("h2"), at ? scene.question : `${scenes.length} scenes, about ${minutes} minutes. PageDown starts.`);
     setText($(".cr-guess"), at && beat === QUESTION ? scene.guess : "");
-    $(".cr-answer").replaceChildren(...[[], emphasized(sentence, number), [scene.variation]][beat]);
+    $(".cr-answer").replaceChildren(...[[], emphasized(sentence, number), [create("span", {}, scene.variation), " ", create("span", { className: "cr-way-says" }, ways[0]?.says ?? "")]][beat]);
     $(".cr-scene-details").hidden = beat !== ANSWER || !details;
     setText($(".cr-scene-details p"), details);
     $(".cr-scene-ways").replaceChildren(...(beat === VARIATION ? ways.map(wayButton) : []));
     $(".cr-scenes").replaceChildren(...(at ? [] : scenes.map(sceneItem)));
     $(".cr-choices").replaceChildren(...(beat === QUESTION ? scene.choices ?? [] : []).map((choice) => create("li", {}, choice)));
     $(".cr-scene-texts").replaceChildren(...(beat === ANSWER ? texts.map(figure) : []));
+    $(".cr-scene-shaded").hidden = beat !== ANSWER || !texts.length;
     $(".cr-scene-bars").hidden = beat !== ANSWER || !bars.length;
     $(".cr-scene-bars tbody").replaceChildren(...barRows(bars));
     $(".cr-scene-back").disabled = !at;
     $(".cr-scene-list").hidden = !at;
-    $(".cr-scene-lab").setAttribute("aria-pressed", isWhole);
+    markLab();
     $(".cr-scene-on").disabled = beat === VARIATION && at >= scenes.length;
     setText($(".cr-scene-on span"), at ? NEXT[beat] : "Start");
     const { activeElement } = document;
@@ -58,7 +59,17 @@ export function mount({ element, send }) {
     if (!isLecture) return;
     if (picture()) openTab(picture().tab);
     show(isWhole ? null : (picture()?.selector ?? ""));
-    window.scrollTo({ top: 0 });
+    const part = isWhole && (picture() ?? scene.pictures?.find((each) => each));
+    if (part) {
+      openTab(part.tab);
+      navigate({ part: part.selector.match(/^[\w.#-]+/)[0] }); // the view, or the first element
+    } else window.scrollTo({ top: 0 });
+  }
+
+  /** Show whether the whole lab is shown, and whether a question is open. */
+  function markLab() {
+    document.body.classList.toggle("cr-asked", isLecture && !isWhole && scene.at > 0 && beat === QUESTION);
+    setText($(".cr-scene-lab"), isWhole ? "Back to lecture" : "Whole lab");
   }
 
   /** Put a scene and its beat, from 1, into the address. */
@@ -105,8 +116,9 @@ export function mount({ element, send }) {
   }
 
   /** Create a button that applies settings of the variation; the first is applied. */
-  function wayButton({ title, ...settings }, i) {
+  function wayButton({ title, says = "", ...settings }, i) {
     const onclick = ({ currentTarget }) => {
+      setText($(".cr-way-says"), says);
       for (const button of $(".cr-scene-ways").children) button.setAttribute("aria-pressed", button === currentTarget);
       apply(settings);
     };
@@ -132,7 +144,14 @@ export function mount({ element, send }) {
     if (!title || !document.body.classList.contains("cr-staged") || own.includes(title)) return;
     isWhole = true;
     show(null);
-    $(".cr-scene-lab").setAttribute("aria-pressed", true);
+    markLab();
+  });
+  // A slider has moved: no button of a clamp applies any more.
+  page.on("clamps-applied", () => {
+    scene.answer?.ways.forEach(({ clamp }, i) => {
+      const values = clamp?.map(([, , value]) => value);
+      if (values && beat === VARIATION) $(".cr-scene-ways").children[i]?.setAttribute("aria-pressed", String(page.appliedClamps.map(({ value }) => value).join() === values.join()));
+    });
   });
   page.on("scene-moved", move);
   page.on("scene-revealed", reveal);
@@ -197,9 +216,12 @@ function emphasized(sentence, number) {
 export function figure([title, text, divergence]) {
   const box = create("div", { tabIndex: 0, role: "group", ariaLabel: title, dir: "auto", translate: false }); // focusable, since it scrolls
   const [before, ...rest] = splitAround(text, divergence);
-  fill(box, before).append(fill(create("b"), rest.join("")));
+  box.append(...lines(before), create("b", {}, ...lines(rest.join(""))));
   return create("figure", {}, create("figcaption", {}, title), box);
 }
+
+/** Create the pieces of a text; line ends get a sign, so that a wrapped line is not taken for two. */
+const lines = (text) => text.split(/(\n)/).map((part) => (part === "\n" ? create("i", {}, part) : fill(create("span"), part)));
 
 /** Create the rows of signed values: name, bar, value with its margin, number of characters. */
 function barRows(bars) {
