@@ -119,7 +119,7 @@ def test_scene_clipping_matches_study(store: Store, tmp_path):
     rows = json.loads((ROOT / "docs" / "study.json").read_text())["clipping"]["rows"]
     fastest = [row for row in rows if row["learning_rate"] == 0.01]
     norms = [row["largest_grad_norm"] for row in fastest]
-    assert figures(answer.sentence) == [round(max(norms), 1), 5]
+    assert figures(answer.sentence) == [0.01, round(max(norms), 1), 5]
     assert ("Neither" in answer.sentence) == all(row["diverged_at"] is None for row in fastest)
     assert all(f"{norm:.2f}" in answer.details for norm in norms)
     assert f"{min(row['val_stream_nats'] for row in fastest):.4f} to" in answer.details

@@ -182,8 +182,8 @@ def clipping(store: Store, link: ShareLink, study: Path = STUDY) -> Answer:
     effect = " Clipping changed nothing." if peak < limit else ""
     number = f"{peak:.1f}"
     return Answer(
-        f"{which.get((diverged[0], diverged[1]), 'The clipped one')}: the gradient norm peaked at {number}, clipping "
-        f"starts at {limit:g}.{effect}",
+        f"{which.get((diverged[0], diverged[1]), 'The clipped one')}: with tanh at rate {rate:g} the gradient norm "
+        f"peaked at {number}, clipping starts at {limit:g}.{effect}",
         number,
         f"Learning rate {rate:g}, {rate / usual:g} times the usual, {steps:,} steps, {len(off)} seeds of each. "
         f"Validation loss in nats: not clipped {ends[0]}, clipped at {limit:g} {ends[1]}. Largest norm of each run: "

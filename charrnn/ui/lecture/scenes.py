@@ -138,7 +138,7 @@ SCENES = (
         2,
         "The same training twice at ten times the usual learning rate. Which run diverges?",
         "Hands up:",
-        "How far is the highest line from the threshold? What would have to change to reach it?",
+        "Which line comes nearest to the threshold, and what differs in that run?",
         intervention_answers.clipping,
         {"model": "rnn", "tab": "gradients", "tick": "rnn"},
         (None, GRADIENT_NORMS, GRADIENT_NORMS),
