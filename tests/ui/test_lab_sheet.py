@@ -11,7 +11,7 @@ from charrnn.training import RECIPES
 from charrnn.ui.lab_sheet import answers
 from charrnn.ui.page import ANALYSIS_TABS
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.share_link import TABS
+from charrnn.ui.server.share_link import NUMBERS, TABS
 from charrnn.ui.server.view_query import ViewQuery
 from tests.ui.compare_helpers import decoded
 from tests.ui.conftest import open_page
@@ -28,7 +28,11 @@ def test_links_name_parts_and_networks(trained: Path):
     parts = {TABS[name]: {f"#{part.elem_id}" for part in parts(store)} for name, parts in ANALYSIS_TABS.items()}
     parts[TABS["write"]] = {"#cr-temperature", "#cr-top_k"}
     assert [link for _, link in LINKS if link.part and link.part not in parts[link.tab]] == []
-    assert {name for _, link in LINKS for name in (*link.tick, link.model) if name} <= set(RECIPES)
+    compared = [dict(link.compare or {}) for _, link in LINKS]
+    sides = {values.pop(side, "") for values in compared for side in "ab"}
+    names = {name for _, link in LINKS for name in (*link.tick, link.model)} | sides
+    assert names - {""} <= set(RECIPES)
+    assert {name for values in compared for name in values} <= set(NUMBERS)
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"sections": [{"key": 1}]}'])
@@ -79,5 +83,12 @@ def test_lab_sheet_shows_answers_and_its_links_land(context: BrowserContext, tra
     open_link("Stretch 2", "exercise: make it forget")
     expect_part("Neurons", "#cr-exercises")
     expect(page.locator("#cr-model")).to_have_value("gru")
+    written = page.locator("#cr-dice .cr-writer h3")
+    open_link("4 ·", "two temperatures")
+    expect(written).to_have_text(["A · Vanilla RNN, T = 0.5", "B · Vanilla RNN, T = 1.2"])
+    expect_part("Compare", "#cr-dice")
+    open_link("Stretch 6", "two filters")
+    expect(written).to_have_text(["A · LSTM, k = 5", "B · LSTM, p = 0.9"])
+    expect(page.locator("#cr-dice [name=a_top_k]")).to_be_visible()
     open_link("6 ·", "scoreboard")
     expect_part("Compare", "#cr-results")

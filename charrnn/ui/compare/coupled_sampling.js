@@ -5,10 +5,20 @@ import { page } from "../components/page_state.js";
 import { createCoupledTexts, writerOf } from "../session/coupled_view.js";
 import { isEqual, MAX_SEED } from "../session/session.js";
 
+const SIGNS = { temperature: "T", top_k: "k", top_p: "p" };
+const OFF = { top_k: 0, top_p: 1 };
+
+/** Name the settings that differ from the other ones, except filters that are off. */
+function describeSettings(own, other) {
+  const names = Object.keys(SIGNS).filter((name) => own[name] !== other[name] && own[name] !== OFF[name]);
+  return names.map((name) => `, ${SIGNS[name]} = ${own[name]}`).join("");
+}
+
 /** Set up the view. Its form fields have the names of link parameters. */
 export function mount({ element }) {
   const form = element.querySelector("form");
   const { ab_seed: seed, ab_characters: characters, ab_prompt: prompt } = form.elements;
+  const fold = element.querySelector("details");
   const fields = [...form.elements].filter(({ name }) => name);
 
   /** Return the settings of a side; an empty filter is off. */
@@ -25,13 +35,15 @@ export function mount({ element }) {
     const isDefault = prompt.value === prompt.defaultValue;
     if (isDefault) prompt.value = prompt.defaultValue = models[0].prompt;
     const { text, notice } = knownToAll(models, prompt.value);
-    const sides = [[A, settingsOf("a")], [B, settingsOf("b")]];
+    const [a, b] = ["a", "b"].map(settingsOf);
+    const sides = [[A, a], [B, b]];
+    const isOne = isEqual(A, B);
     return {
       writers: sides.map(([checkpoint, settings]) => writerOf(checkpoint, settings)),
       prompt: text,
       seed: seed.valueAsNumber,
       characters: characters.valueAsNumber,
-      titles: [`A · ${titleOf(A)}`, `B · ${titleOf(B)}`],
+      titles: [`A · ${titleOf(A)}${isOne ? describeSettings(a, b) : ""}`, `B · ${titleOf(B)}${isOne ? describeSettings(b, a) : ""}`],
       notice: isDefault ? "" : notice,
       whyIdentical: isEqual(...sides) ? "the same network with the same settings and random numbers" : "no random number fell where they differ",
     };
@@ -39,33 +51,38 @@ export function mount({ element }) {
 
   const texts = createCoupledTexts({ element, request });
 
-  /** Write again with the values of the form, unless one is invalid; remember for links what differs from the default. */
+  /** Write again with the values of the form, unless one is invalid. */
   function ask() {
-    if (!form.checkValidity()) {
-      element.querySelector("details").open = true;
-      form.reportValidity();
-      return;
-    }
-    for (const { name, value, defaultValue } of fields) {
+    if (form.checkValidity()) return texts.ask();
+    fold.open = true;
+    form.reportValidity();
+  }
+
+  /** Write again; remember for links what differs from the default. */
+  function change() {
+    for (const { name, value, defaultValue } of form.checkValidity() ? fields : []) {
       if (value === defaultValue) delete page.comparison[name];
       else page.comparison[name] = value;
     }
-    texts.ask();
-  }
-
-  /** Take the values of a link. */
-  function applyLink() {
-    for (const input of fields) input.value = page.comparison[input.name] ?? input.defaultValue;
     ask();
   }
 
-  form.addEventListener("change", ask);
-  form.addEventListener("submit", ask);
+  /** Take the values of a link, and show those that differ from the default. */
+  function applyLink() {
+    for (const input of fields) {
+      fold.open ||= input.name in page.comparison;
+      input.value = page.comparison[input.name] ?? input.defaultValue;
+    }
+    change();
+  }
+
+  form.addEventListener("change", change);
+  form.addEventListener("submit", change);
   page.on("pair-changed", ask);
   page.on("comparison-linked", applyLink);
   applyLink();
   element.querySelector(".cr-new-numbers").addEventListener("click", () => {
     seed.value = ((seed.valueAsNumber || 0) + 1) % (MAX_SEED + 1);
-    ask();
+    change();
   });
 }

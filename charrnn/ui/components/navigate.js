@@ -1,5 +1,6 @@
-// Navigation within the page: to a tab, model, selection, unit, part or setting.
+// Navigation within the page: to a tab, model, selection, comparison, unit, part or setting.
 
+import { offeredModel } from "./offered_models.js";
 import { selectUnit } from "./unit_selection.js";
 import { page } from "./page_state.js";
 
@@ -11,7 +12,7 @@ export function openTab(title) {
 }
 
 /** Navigate. Targets that do not exist are ignored. */
-export function navigate({ tab, model, tick, unit, part }) {
+export function navigate({ tab, model, tick, compare, unit, part }) {
   const picker = document.querySelector("#cr-model");
   if (model && [...picker.options].some((option) => option.value === model) && picker.value !== model) {
     picker.value = model;
@@ -21,6 +22,10 @@ export function navigate({ tab, model, tick, unit, part }) {
   if (tick) {
     page.selectedModels = tick;
     page.emit("selection-changed");
+  }
+  if (compare) {
+    page.comparison = Object.fromEntries(Object.entries(compare).map(linkedValue).filter(([, value]) => value !== null));
+    page.emit("comparison-linked");
   }
   if (unit) selectUnit(...unit);
   const setting = part && document.querySelector("#cr-settings " + part);
@@ -35,6 +40,13 @@ export function navigate({ tab, model, tick, unit, part }) {
   };
   requestAnimationFrame(scrollToTarget);
   if (part) followTarget(scrollToTarget);
+}
+
+/** Return a value of a comparison as links have it: a network with its last step, null if it is not on offer. */
+function linkedValue([name, value]) {
+  if (!["a", "b"].includes(name)) return [name, value];
+  const model = offeredModel({ name: value });
+  return [name, model ? [value, model.steps.at(-1)] : null];
 }
 
 /** Open the folds around an element, and the one that contains the whole of it. */

@@ -17,7 +17,7 @@
 // unit-selected      | element of the sender or – | unit_selection                                    | page.selectedUnit
 // unit-text          | –                          | leaderboard                                       | page.unitText
 // pair-changed       | –                          | pair                                              | page.compared
-// comparison-linked  | –                          | apply_link                                        | page.comparison
+// comparison-linked  | –                          | navigate, apply_link                              | page.comparison
 // cursor-moved       | number of characters       | keyboard, lecture, saliency, unit, source_trace   | move the cursor of Write
 // cursor-reset       | –                          | keyboard                                          | release the cursor
 // unit-moved         | −1 or 1                    | keyboard                                          | move the cursor by rows

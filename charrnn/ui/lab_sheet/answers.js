@@ -26,7 +26,7 @@ function sectionBox({ key, title, answers, links }) {
   const commands = [...new Set(answers.flatMap(({ commands }) => commands))];
   const columns = [
     create("div", {}, ...answers.map(answerBox)),
-    create("div", { role: "group", ariaLabel: "See it" }, ...links.map(linkTo)),
+    create("div", links.length ? { role: "group", ariaLabel: "See it" } : {}, ...links.map(linkTo)),
     create("div", { role: "group", ariaLabel: "Do it yourself" }, ...commands.map((command) => create("code", {}, command))),
   ];
   return create("section", "cr-lab-section", create("h3", {}, `${key} · ${title}`), ...columns);

@@ -1,5 +1,6 @@
 """Lab sheet, answers: verdict, finding, commands and links of each section."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from charrnn.ui.components.table.table import LinkCell
+from charrnn.ui.server.loaded_model import TITLES
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.tabs import COMPARE, GRADIENTS, HOOD, NEURONS, WRITE
@@ -25,22 +27,32 @@ LINKS: dict[str, tuple[LinkCell, ...]] = {
     "3": (LinkCell("time of each part of a step", HOOD, part="#cr-profile"),),
     "4": (
         LinkCell("the temperature, live", WRITE, part="#cr-temperature"),
-        LinkCell("two temperatures, same random numbers", COMPARE, part="#cr-dice"),
+        LinkCell(
+            "two temperatures, same random numbers",
+            COMPARE,
+            part="#cr-dice",
+            compare={"a": "rnn", "b": "rnn", "a_temperature": 0.5, "b_temperature": 1.2},
+        ),
     ),
     "5": (
-        LinkCell("with and without clipping", GRADIENTS, part="#cr-clipping"),
-        LinkCell("training curves", COMPARE, part="#cr-training"),
+        LinkCell("with and without clipping, one seed", GRADIENTS, part="#cr-clipping"),
+        LinkCell("training curves", COMPARE, part="#cr-training", tick=("rnn-lab", "rnn")),
     ),
     "6": (
         LinkCell("scoreboard", COMPARE, part="#cr-results"),
-        LinkCell("its text at each saved step", COMPARE, part="#cr-learning"),
+        LinkCell("its text at each saved step", COMPARE, part="#cr-learning", compare={"a": "rnn-lab"}),
     ),
     "7": (
-        LinkCell("which letters MiniGPT predicts better", COMPARE, part="#cr-delta"),
+        LinkCell(
+            "which letters MiniGPT predicts better",
+            COMPARE,
+            part="#cr-delta",
+            compare={"a": "rnn", "b": "minigpt"},
+        ),
         LinkCell("both gradients in one figure", GRADIENTS, part="#cr-flow", tick=("rnn", "minigpt")),
         LinkCell("MiniGPT while it writes", WRITE, model="minigpt"),
     ),
-    "8": (LinkCell("with and without clipping", GRADIENTS, part="#cr-clipping"),),
+    "8": (),  # the page always samples without gradients
     "Stretch 1": (
         LinkCell("LSTM gates, live", WRITE, model="lstm"),
         LinkCell("the unit that counts along the line", NEURONS, model="lstm", part="#cr-unit"),
@@ -66,11 +78,18 @@ LINKS: dict[str, tuple[LinkCell, ...]] = {
     ),
     "Stretch 5": (
         LinkCell("loss with longer windows", COMPARE, part="#cr-training", tick=("rnn", "rnn-seq256", "rnn-seq512")),
-        LinkCell("how much context is used", GRADIENTS, part="#cr-memory", tick=("rnn", "rnn-seq512", "minigpt")),
+        LinkCell(
+            "how much context is used", GRADIENTS, part="#cr-memory", tick=("rnn", "rnn-seq512", "lstm", "minigpt")
+        ),
     ),
     "Stretch 6": (
         LinkCell("try top-k and top-p", WRITE, part="#cr-top_k"),
-        LinkCell("two filters, same random numbers", COMPARE, part="#cr-dice"),
+        LinkCell(
+            "two filters, same random numbers",
+            COMPARE,
+            part="#cr-dice",
+            compare={"a": "lstm", "b": "lstm", "a_top_k": 5, "b_top_p": 0.9},
+        ),
     ),
     "Stretch 7": (
         LinkCell("time of each part of a step", HOOD, part="#cr-profile"),
@@ -108,10 +127,24 @@ def answers(query: ViewQuery, path: Path) -> Iterator[str]:
     """Show the answers. Raises ValueError without a record."""
     sections = read_record(path).sections
     shown = [
-        section.model_dump() | {"links": [link.to_json() for link in LINKS.get(section.key, ())]}
+        _with_titles(section).model_dump() | {"links": [link.to_json() for link in LINKS.get(section.key, ())]}
         for section in sections
     ]
     yield message(query.number, summary(sections), sections=shown)
+
+
+def _with_titles(section: Section) -> Section:
+    """Replace the quoted names of networks by the page's titles."""
+
+    def title(quoted: re.Match[str]) -> str:
+        return TITLES.get(quoted[1], quoted[0])
+
+    texts = [
+        {name: re.sub("`([^`]+)`", title, getattr(answer, name)) for name in ("finding", "figure")}
+        for answer in section.answers
+    ]
+    changed = [answer.model_copy(update=update) for answer, update in zip(section.answers, texts, strict=True)]
+    return section.model_copy(update={"answers": changed})
 
 
 def read_record(path: Path) -> Record:

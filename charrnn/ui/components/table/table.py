@@ -1,6 +1,6 @@
 """Sortable tables with links and notes in their cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,7 +13,11 @@ def _set_fields(record: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class LinkCell:
-    """A link to a tab. It can select models or a unit, and scroll to a part."""
+    """
+    A link to a tab. It can select models or a unit, and scroll to a part.
+
+    compare: values of the tab Compare by link parameter, a and b without the step; the others get their defaults.
+    """
 
     text: str
     tab: str
@@ -21,6 +25,7 @@ class LinkCell:
     tick: tuple[str, ...] = ()
     part: str = ""
     unit: tuple[str, int] | tuple[()] = ()  # view name and unit index
+    compare: Mapping[str, str | float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that are set, as the page reads them."""
