@@ -27,6 +27,7 @@ TRAIN, STUDY = "python scripts/train.py", "python scripts/study.py"
 EVALUATE, ANALYSE = "python scripts/evaluate.py checkpoints", "python scripts/analyse.py checkpoints"
 PROFILE = "python scripts/bench.py profile"
 MODELS = ("rnn", "lstm", "minigpt")  # whose texts the study compares
+PAIRED = "95 %, the bundled run of each, in one pass; losses are of 64 parallel streams"
 NO_FILTER = {"top_k": 0, "top_p": 1.0}
 Judge = Callable[[Records], Verdict]
 
@@ -119,8 +120,9 @@ def temperature(records: Records) -> str:
     texts = records.study["sampling"]["settings"]["texts"]
     known, distinct = ([_share(row[key], texts) for row in (cold, hot)] for key in ("known_words", "distinct_4grams"))
     return (
-        f"From T = 0.5 to T = 1.2 the share of real words goes from {known[0]} to {known[1]}, that of four-letter "
-        f"sequences which are distinct from {distinct[0]} to {distinct[1]} ({texts} texts each, 95 %)."
+        f"In texts of the vanilla network, from T = 0.5 to T = 1.2, the share of real words goes from {known[0]} to "
+        f"{known[1]}, that of four-letter sequences which are distinct from {distinct[0]} to {distinct[1]} ({texts} "
+        "texts each, 95 %)."
     )
 
 
@@ -129,8 +131,10 @@ def clipping(records: Records) -> str:
     free = records.rows("clipping", learning_rate=1e-3, max_grad_norm=0.0)
     largest = max(row["largest_grad_norm"] for row in free)
     share = sum(row["share_to_clip"] for row in free) / len(free)
+    seeds = len(free)
     return (
-        f"Without clipping {runs} at one, three and ten times the sheet's learning rate ended in NaN. "
+        f"Without clipping {runs} at one, three and ten times the sheet's learning rate, with {seeds} seeds "
+        f"each, ended in NaN. "
         f"With its own the largest gradient norm was {largest:.2f}: a threshold of 5 acts on {percent(share, 1)} of "
         "the steps."
     )
@@ -138,9 +142,11 @@ def clipping(records: Records) -> str:
 
 def initial_loss(records: Records) -> str:
     nats = [run["metrics"]["initial_loss_nats"] for run in records.runs.values()]
+    above = statistics.fmean(nats) - math.log(65)
     return (
-        f"{min(nats):.3f} to {max(nats):.3f} nats in {len(nats)} runs; a uniform guess among 65 characters costs "
-        f"ln 65 = {math.log(65):.3f}."
+        f"{min(nats):.3f} to {max(nats):.3f} nats in {len(nats)} runs, in the mean {abs(above):.2f} "
+        f"{'above' if above > 0 else 'below'} ln 65 = {math.log(65):.3f}, the loss of a uniform guess among 65 "
+        "characters: the claim says about, which is ± 0.05."
     )
 
 
@@ -177,14 +183,14 @@ def order(records: Records) -> str:
     lstm, gpt = (_difference(records, "rnn", name) for name in ("lstm", "minigpt"))
     return (
         f"The LSTM needs {_margin(lstm)} and MiniGPT {_margin(gpt)} bits per character fewer than the vanilla network "
-        f"on {lstm.characters:,} held-out characters (95 %)."
+        f"on the same {lstm.characters:,} held-out characters ({PAIRED})."
     )
 
 
 def coherence(records: Records) -> str:
     texts = records.study["sampling"]["settings"]["texts"]
     shares = [
-        f"{_share(_complement(records.row('sampling', model=name, temperature=0.8, **NO_FILTER)), texts)} ({name})"
+        f"{_share(_complement(records.row('sampling', model=name, temperature=0.8, **NO_FILTER)), texts)} (`{name}`)"
         for name in MODELS
     ]
     return (
@@ -197,8 +203,9 @@ def wall_time(records: Records) -> str:
     record = records.bench("profile")
     minutes = [2000 * _profile_row(record, name)["median_ms"] / 60_000 for name in ("plain loop", "MiniGPT")]
     return (
-        f"2,000 steps on {record['machine']['threads']} processor cores: {minutes[0]:.1f} minutes in a plain loop, "
-        f"{minutes[1]:.1f} for MiniGPT. The sheet's times are of a GPU; none was measured."
+        f"2,000 steps on {record['machine']['threads']} processor cores, computed from the time of one step: "
+        f"{minutes[0]:.1f} minutes in a plain loop, {minutes[1]:.1f} for MiniGPT. The minutes of Compare are those of "
+        "whole trainings, on different machines beside other work. The sheet's times are of a GPU; none was measured."
     )
 
 
@@ -221,21 +228,34 @@ def no_grad(records: Records) -> str:
 
 
 def saturation(records: Records) -> str:
+    """State the context that is used, and the losses with longer windows."""
     used = claims.context_used(records)
+    losses = [
+        f"in `{name}` "
+        + ", ".join(
+            f"{records.mean(f'{name}{end}')} with {length}"
+            for length, end in claims.SUFFIXES.items()
+            if f"{name}{end}" in records.recipes
+        )
+        for name in ("rnn", "minigpt")
+    ]
     named = ", ".join(f"{claims.describe_effective(context)} in `{name}`" for name, context in used.items())
     return (
         f"Characters of context after which more is worth less than 0.01 nats: {named} "
-        f"({used['minigpt'].predictions:,} positions, 95 %)."
+        f"({used['minigpt'].predictions:,} positions, 95 %). Held-out loss by length of the training windows: "
+        f"{'; '.join(losses)} (nats)."
     )
 
 
 def layer_norm(records: Records) -> str:
+    """State the losses saved in the vanilla network, by window, and in the LSTM."""
     named = ", ".join(
-        f"{signed((gain.low + gain.high) / 2)} ± {(gain.high - gain.low) / 2:.3f} nats at {length}"
+        f"{signed((gain.low + gain.high) / 2).removeprefix('+')} ± {(gain.high - gain.low) / 2:.3f} with windows of "
+        f"{length} characters ({claims.layer_norm_runs(records, length)})"
         for length, gain in claims.layer_norm_gains(records).items()
     )
-    runs = counted(min(len(records.recipes[f"rnn-layernorm{end}"]) for end in ("", "-seq256", "-seq512")))
-    return f"Layer norm lowers the held-out loss by {named} characters of context (95 %, {runs} of each or more)."
+    lstm = compared(records, "lstm-layernorm", "lstm", ("the LSTM with layer norm", "the LSTM"))
+    return f"In the vanilla network layer norm makes the held-out loss lower by {named}, in nats (95 %). {lstm}"
 
 
 def filters(records: Records) -> str:
@@ -243,11 +263,11 @@ def filters(records: Records) -> str:
     gains = [gain for _, _, gain in claims.filter_gains(records)]
     settings = records.study["sampling"]["settings"]
     mean, interval = claims.mean_interval(statistics.fmean(gains), claims.standard_error(gains), len(gains))
+    points = f"{signed(100 * mean, 2).removeprefix('+')} ± {100 * (interval.high - mean):.2f}"
     return (
         f"At the same temperature and the same share of distinct four-letter sequences, top-p writes "
-        f"{signed(100 * mean)} ± {100 * (interval.high - mean):.2f} points more real words than top-k ({len(gains)} "
-        f"pairs of network and temperature, {settings['texts']} texts of {settings['chars']:,} characters for each "
-        "filter, 95 %)."
+        f"{points} points more real words than top-k ({len(gains)} pairs of network and temperature, "
+        f"{settings['texts']} texts of {settings['chars']:,} characters for each filter, 95 %)."
     )
 
 
@@ -260,7 +280,7 @@ def compared(records: Records, name: str, other: str, titles: tuple[str, str]) -
     nats = f"{records.mean(name)} and {records.mean(other)} nats on held-out text"
     return (
         f"{_capitalized(titles[0])} and {titles[1]}: {nats}. {_capitalized(better)} needs {_margin(difference)} bits "
-        f"per character fewer than {worse} on the same {difference.characters:,} characters (95 %, the bundled runs)."
+        f"per character fewer than {worse} on the same {difference.characters:,} characters ({PAIRED})."
     )
 
 
@@ -282,7 +302,7 @@ def _capitalized(text: str) -> str:
 def _share(estimate: dict[str, float], samples: int) -> str:
     """Format the mean share of some texts with the margin of its 95 % interval."""
     margin = student_margin(estimate["standard_error"], samples)
-    return f"{100 * estimate['mean']:.0f}" + ("" if margin is None else f" ± {100 * margin:.1f}") + " %"
+    return f"{100 * estimate['mean']:.1f}" + ("" if margin is None else f" ± {100 * margin:.1f}") + " %"
 
 
 def _complement(row: dict[str, Any]) -> dict[str, float]:

@@ -26,6 +26,7 @@ CONFIRMED, CORRECTED, PARTLY, OPEN = "confirmed", "corrected", "partly", "open"
 NEAR = 0.05  # nats: "about" a loss
 POSITIVE = Interval(0, math.inf)
 MOST = Interval(0.5, 1)  # of runs or of time
+SUFFIXES = {128: "", 256: "-seq256", 512: "-seq512"}  # of recipes' names, by length of the windows
 CONTEXT_MODELS = ("rnn", "rnn-seq512", "lstm", "lstm-layernorm")
 
 
@@ -134,7 +135,7 @@ def wall_time(records: Records) -> Verdict:
 
 def layer_norm(records: Records) -> Verdict:
     gains = layer_norm_gains(records)
-    shown = [f"{(gain.low + gain.high) / 2:+.3f} {_range(gain)} at {length}" for length, gain in gains.items()]
+    shown = [f"{(gain.low + gain.high) / 2:.3f} {_range(gain)} at {length}" for length, gain in gains.items()]
     runs = min(records.mean(f"rnn{kind}-seq{length}").runs for kind in ("", "-layernorm") for length in (256, 512))
     lower = f"held-out loss lower by {', '.join(shown)} characters of context with it"
     figure = f"{lower}, runs of each recipe: {runs} or more"
@@ -143,11 +144,16 @@ def layer_norm(records: Records) -> Verdict:
 
 def layer_norm_gains(records: Records) -> dict[int, Interval]:
     """Return the interval of the loss that layer norm saves, by length of the windows."""
-    suffixes = {128: "", 256: "-seq256", 512: "-seq512"}
     return {
         length: records.mean(f"rnn{suffix}").minus(records.mean(f"rnn-layernorm{suffix}"))
-        for length, suffix in suffixes.items()
+        for length, suffix in SUFFIXES.items()
     }
+
+
+def layer_norm_runs(records: Records, length: int) -> str:
+    """Format the numbers of runs with and without layer norm."""
+    with_norm, without = (len(records.losses(f"{name}{SUFFIXES[length]}")) for name in ("rnn-layernorm", "rnn"))
+    return f"{counted(with_norm)} with it, {without} without"
 
 
 def saturation(records: Records) -> Verdict:
@@ -158,7 +164,7 @@ def saturation(records: Records) -> Verdict:
         longer = Interval(gpt.low - own.high, gpt.high - own.low) if gpt and own else None
         checks.append((longer, POSITIVE))
     figure = f"characters of context from which on more are worth less than 0.01 nats: {', '.join(shown)}"
-    return judged(figure, *checks, needed="a MiniGPT with 512 characters of context")
+    return judged(figure, *checks, needed="the context that a MiniGPT with windows of 512 uses")
 
 
 def context_used(records: Records) -> dict[str, ContextUse]:

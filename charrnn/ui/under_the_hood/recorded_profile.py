@@ -69,7 +69,11 @@ def _parts(record: dict[str, Any]) -> Table:
         ]
         for row in record["rows"]
     ]
-    return Table("Milliseconds of a step", ["network", "whole step", "share of loops", *record["parts"]], body)
+    caption = (
+        "Milliseconds of a step, medians. Parts are timed in other steps than the whole and do not add up to it; the "
+        "share is of those steps"
+    )
+    return Table(caption, ["network", "whole step", "share of loops", *record["parts"]], body)
 
 
 def _times(record: dict[str, Any]) -> Table:
