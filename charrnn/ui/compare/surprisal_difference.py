@@ -69,12 +69,12 @@ def describe_saved(groups: Sequence[GroupMean]) -> str:
     if abs(whole.delta_bits) <= (whole.margin_bits or 0):
         return f"{text} no difference beyond the 95 % interval: Δ = {signed_with_margin(whole)} bits a character."
     better, worse = ("B", "A") if whole.delta_bits > 0 else ("A", "B")
-    gain = max(kinds, key=lambda group: group.characters * group.delta_bits * whole.delta_bits)
+    gains = [group for group in kinds if group.delta_bits * whole.delta_bits > 0 and is_clear(group)]
     losses = [group for group in kinds if group.delta_bits * whole.delta_bits < 0 and is_clear(group)]
-    words = (
-        f"{text} {better} needs {size_with_margin(whole)} bits a character fewer than {worse} (95 %), mostly at "
-        f"“{gain.name}” ({size_with_margin(gain)} each)"
-    )
+    words = f"{text} {better} needs {size_with_margin(whole)} bits a character fewer than {worse} (95 %)"
+    if gains:
+        gain = max(gains, key=lambda group: group.characters * abs(group.delta_bits))
+        words += f", mostly at “{gain.name}” ({size_with_margin(gain)} each)"
     if losses:
         loss = max(losses, key=lambda group: group.characters * abs(group.delta_bits))
         words += f"; {worse} is better at “{loss.name}” ({size_with_margin(loss)} each)"
@@ -113,6 +113,8 @@ def describe_difference(whole: GroupMean, source: SourceText, pair: Sequence[Loa
     """Describe the mean on a text, with a note if A or B generated it."""
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
+    if delta[0] in "+−" and whole.margin_bits is not None and not is_clear(whole):
+        better = "Neither is clearly better: the interval holds 0."
     writers = " and ".join(name for name, loaded in zip(NAMES, pair, strict=True) if source.is_by(loaded))
     if writers:
         better += f" {writers} wrote this text, and a network predicts its own samples better than others do."

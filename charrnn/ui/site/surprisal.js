@@ -184,6 +184,8 @@ function studentMargin(error, samples) {
 
 const sentences = (...parts) => parts.filter(Boolean).join(" ");
 
+const isClear = ({ delta, margin }) => margin !== null && Math.abs(delta) > margin;
+
 const signedWithMargin = ({ delta, margin }, digits = 3) => signed(delta, digits) + (margin === null ? "" : ` ± ${margin.toFixed(digits)}`);
 
 function describeMean(group, digits, origin) {
@@ -193,7 +195,8 @@ function describeMean(group, digits, origin) {
 /** Describe the mean on a text; authors: which of A and B generated any of it. */
 function describeDifference(whole, origin, authors) {
   const verdicts = { "+": "B predicts better.", "−": "A predicts better." };
-  const better = verdicts[signed(whole.delta)[0]] ?? "No difference.";
+  const verdict = verdicts[signed(whole.delta)[0]];
+  const better = verdict && whole.margin !== null && !isClear(whole) ? "Neither is clearly better: the interval holds 0." : (verdict ?? "No difference.");
   const warning = authors.length ? `${authors.join(" and ")} wrote this text, and ${OWN_SAMPLES}.` : "";
   return sentences(`On this text ${describeMean(whole, 3, origin)}: A needs ${whole.a.toFixed(3)} bits, B needs ${whole.b.toFixed(3)}.`, better, warning);
 }
@@ -207,13 +210,11 @@ function describeSaved([whole, ...groups]) {
   }
   const [better, worse] = whole.delta > 0 ? ["B", "A"] : ["A", "B"];
   const gain = ({ characters, delta }) => characters * delta * Math.sign(whole.delta);
-  const isClear = ({ delta, margin }) => margin !== null && Math.abs(delta) > margin;
   const size = (group) => signedWithMargin({ ...group, delta: Math.abs(group.delta) }).replace("+", "");
-  const most = groups.reduce((best, group) => (gain(group) > gain(best) ? group : best));
-  const losses = groups.filter((group) => gain(group) < 0 && isClear(group));
-  const loss = losses.length && losses.reduce((worst, group) => (gain(group) < gain(worst) ? group : worst));
-  const mean = `${text} ${better} needs ${size(whole)} bits a character fewer than ${worse} (95 %), mostly at “${most.name}” (${size(most)} each)`;
-  return mean + (loss ? `; ${worse} is better at “${loss.name}” (${size(loss)} each).` : ".");
+  const clear = groups.filter(isClear).sort((one, other) => gain(other) - gain(one));
+  const [most, loss] = [clear.find((group) => gain(group) > 0), clear.findLast((group) => gain(group) < 0)];
+  const mean = `${text} ${better} needs ${size(whole)} bits a character fewer than ${worse} (95 %)`;
+  return mean + (most ? `, mostly at “${most.name}” (${size(most)} each)` : "") + (loss ? `; ${worse} is better at “${loss.name}” (${size(loss)} each).` : ".");
 }
 
 /** Tabulate the groups, as Table.to_json does. */
