@@ -178,7 +178,7 @@ def test_page_reads_empty_values_as_server(store, page):
     found = read_by_page(page, searches)
     assert found == [read_by_server(store, search) for search in searches]
     accepted = {search for search, read in zip(searches, found, strict=True) if not read["notice"]}
-    assert accepted == {"?read=", "?prompt=", "?ab_prompt=", "?tick=", "?hide="}
+    assert accepted == {"?read=", "?prompt=", "?ab_prompt=", "?tick=", "?hide=", "?change=", "?lecture="}
 
 
 def test_page_reports_reworded_values_too(store, page):
