@@ -190,6 +190,7 @@ def test_scene_transformer_matches_records(store):
     values = [value for _, value, _, _ in answer.bars]
     assert values == sorted(values, reverse=True) and values[0] > 0 > values[-1]
     margins = [margin for _, _, margin, _ in answer.bars]
+    assert margins[0] is not None and margins[-1] is not None
     assert f"most at “{answer.bars[0][0]}” ({values[0]:.2f} ± {margins[0]:.2f})" in answer.sentence
     assert (f" and “{answer.bars[1][0]}”" in answer.sentence) == (values[1] >= values[0] - margins[0])
     lost = f"but loses {-values[-1]:.2f} ± {margins[-1]:.2f} at “{answer.bars[-1][0]}”"
