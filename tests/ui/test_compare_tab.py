@@ -59,13 +59,14 @@ def test_invalid_curve_options_are_refused(store: Store, form: dict[str, Any]):
 # ------------------------------------------------------------------ the table
 
 
-def test_scoreboard_has_models_published_and_ngram(store: Store, tmp_path: Path):
+def test_scoreboard_has_models_published_and_ngram(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     names = ("order", "ngrams", "train_loss_nats", "val_stream_nats", "val_cold_nats", "seconds")
     orders = [(5, 10, 1.2, 1.56, 1.57, 3), (7, 90, 0.9, 1.51, 1.52, 6)]
     rows = [dict(zip(names, numbers, strict=True)) for numbers in orders]
     study_file = tmp_path / "study.json"
     study_file.write_text(json.dumps({"ngram": {"rows": rows}}))
     gru = store.load("gru").info
+    monkeypatch.setattr(scoreboard, "TINY_SHAKESPEARE_SHA256", gru.data_sha256)  # the text of the recorded runs
     loss = gru.metrics["val_stream_nats"]
     others = [(1, loss + 0.03, gru.recipe), (2, loss + 0.06, {"cell": "gru"}), (3, 9.0, gru.recipe | {"batch": 1})]
     runs = [
@@ -101,6 +102,22 @@ def test_scoreboard_has_models_published_and_ngram(store: Store, tmp_path: Path)
     assert {(info.parameters, bits_per_char(info.metrics["val_stream_nats"])) for info in infos} <= points
     (line,) = answer["figure"]["layout"]["shapes"]
     assert line["y0"] == bits_per_char(1.51)
+
+
+def test_means_are_of_one_recipe_on_one_text(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    gru = store.load("gru").info
+    monkeypatch.setattr(scoreboard, "TINY_SHAKESPEARE_SHA256", gru.data_sha256)
+    infos = [
+        replace(gru, name="gru-seed4", seed=4, metrics={"val_stream_nats": 1.5}),
+        replace(gru, name="rnn", seed=5, data_sha256="0" * 64),
+        replace(gru, name="lstm", metrics={}),
+        replace(gru, metrics={"val_stream_nats": 1.4}),
+    ]
+    others = [{"name": f"{name}-seed1", "seed": 1, "recipe": gru.recipe} for name in ("gru", "rnn", "lstm")]
+    runs = tmp_path / "runs.json"
+    runs.write_text(json.dumps([run | {"metrics": {"val_stream_nats": 1.6}} for run in others]))
+    means = scoreboard.mean_losses(infos, runs)
+    assert {name: (mean.value, mean.runs) for name, mean in means.items()} == {"gru": (pytest.approx(1.5), 3)}
 
 
 def test_scoreboard_says_who_beats_the_ngram():

@@ -9,7 +9,7 @@ from typing import Any
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.bootstrap import interval_from_record, with_interval
 from charrnn.checkpoint import CheckpointInfo
-from charrnn.corpus import title_of
+from charrnn.corpus import TINY_SHAKESPEARE_SHA256, title_of
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED, Published
 from charrnn.seed_means import Mean, by_recipe, counted, mean_of
@@ -69,28 +69,33 @@ def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
 
 def mean_losses(infos: Sequence[CheckpointInfo], runs: Path) -> dict[str, Mean]:
     """
-    Return the mean val stream loss of each checkpoint with several runs.
+    Return the mean val stream loss of each checkpoint on Tiny Shakespeare with several runs.
 
     runs: the other runs, as `scripts/report.py --runs` stores them. Without a valid file the result is empty.
     """
-    found = {info.name: {key: getattr(info, key) for key in ("name", "seed", "recipe", "metrics")} for info in infos}
+    found: dict[str, Mapping[str, Any]] = {
+        info.name: {key: getattr(info, key) for key in ("name", "seed", "recipe", "metrics")}
+        for info in infos
+        if info.data_sha256 == TINY_SHAKESPEARE_SHA256 and _metric(info.metrics, "val_stream_nats") is not None
+    }
     try:
         for run in json.loads(runs.read_text(encoding="utf-8")):
             found.setdefault(run["name"], run)
-        losses = {name: _losses(group) for name, group in by_recipe(found.values()).items()}
-        means = {info.name: mean_of(losses.get(info.name, []), losses.values()) for info in infos}
+        losses = {name: _losses(group, found.get(name, group[0])) for name, group in by_recipe(found.values()).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {name: mean for name, mean in means.items() if mean and mean.runs > 1}
+    named = [info.name for info in infos if len(losses.get(info.name, [])) > 1 and info.name in found]
+    means = {name: mean_of(losses[name], losses.values()) for name in named}
+    return {name: mean for name, mean in means.items() if mean}
 
 
-def _losses(runs: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return the losses of the runs whose settings are those of the first."""
-    first = runs[0]["recipe"]  # earlier versions recorded fewer settings
+def _losses(runs: Sequence[Mapping[str, Any]], like: Mapping[str, Any]) -> list[float]:
+    """Return the losses of the runs with the settings of one of them."""
+    wanted = like["recipe"]  # earlier versions recorded fewer settings
     return [
         run["metrics"]["val_stream_nats"]
         for run in runs
-        if all(first.get(name) == value for name, value in run["recipe"].items() if name != "keep_steps")
+        if all(wanted.get(name) == value for name, value in run["recipe"].items() if name != "keep_steps")
     ]
 
 
