@@ -1,5 +1,6 @@
 // Queries of a view: sent when it becomes visible, when its inputs change, or when its width does, and again if no answer comes.
 
+import { edition } from "./edition.js";
 import { findOrigin } from "./text_origin.js";
 import { page } from "./page_state.js";
 
@@ -48,15 +49,16 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
     const origin = findOrigin(query.form?.text);
     if (origin) query.form.origin = origin;
     send("ask", query);
-    if (!isLocal) repeatAfterSilence();
+    repeatAfterSilence();
   }
 
   function repeatAfterSilence() {
     clearTimeout(repeatTimer);
+    if (isLocal || edition.needsPython) return; // no server answers
     repeatTimer = setTimeout(() => {
       repeatMs *= 2;
       ask();
-      say("The server has not answered yet. The question was sent again.");
+      if (!isDue) say("The server has not answered yet. The question was sent again.");
     }, repeatMs);
   }
 
