@@ -88,7 +88,7 @@ class ContextUse:
 
 @dataclass(frozen=True)
 class Corruption:
-    """KL in nats, k = 1 … K characters after a replaced one (1: directly after); (K,)."""
+    """KL in nats, k = 1 … K characters after a replaced one: (K,)."""
 
     median: np.ndarray
     low: np.ndarray  # 10th percentile

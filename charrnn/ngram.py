@@ -115,7 +115,7 @@ def estimate_discounts(counts: np.ndarray) -> tuple[float, float, float]:
 
 
 def _ngrams(ids: np.ndarray, n: int, vocab_size: int) -> np.ndarray:
-    """Encode every n neighbors on the last axis as a number: (…, N) -> (…, N - n + 1)."""
+    """Encode each n neighbors as a number: (…, N) -> (…, N - n + 1)."""
     place_values = vocab_size ** np.arange(n - 1, -1, -1, dtype=np.int64)
     return np.lib.stride_tricks.sliding_window_view(ids, n, axis=-1) @ place_values
 

@@ -164,7 +164,7 @@ def test_benchmarks_were_run_with_defaults(verb):
     }
 
 
-@pytest.mark.parametrize("part", [part for part in study_parts.PARTS if part != "position"])
+@pytest.mark.parametrize("part", study_parts.PARTS)
 def test_study_was_run_with_defaults(part):
     record = json.loads(STUDY.read_text(encoding="utf-8"))[part]
     options = study_flags.study_parser().parse_args([part])

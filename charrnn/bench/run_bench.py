@@ -91,7 +91,7 @@ def matrix_products(recipe: Recipe, gates: int) -> Callable[[], tuple[Tensor, ..
     """
     Return a function that computes a training step's matrix products alone.
 
-    Of each character in turn forward and backward, of all at once for the gradients of W_hh and for the head.
+    Per character: the recurrent product, forward and backward. Once per step: the gradient of W_hh, and the head.
     """
     B, T, H = recipe.batch, recipe.seq_len, recipe.hidden_dim
     h, d_h, W_hh = torch.randn(T * B, H), torch.randn(T * B, gates * H), torch.randn(gates * H, H)

@@ -27,7 +27,7 @@ TRAIN, STUDY = "python scripts/train.py", "python scripts/study.py"
 EVALUATE, ANALYSE = "python scripts/evaluate.py checkpoints", "python scripts/analyse.py checkpoints"
 PROFILE = "python scripts/bench.py profile"
 MODELS = ("rnn", "lstm", "minigpt")  # whose texts the study compares
-PAIRED = "95 %, the bundled run of each, in one pass; losses are of 64 parallel streams"
+PAIRED = "95 %, the bundled run of each, read from start to end"
 NO_FILTER = {"top_k": 0, "top_p": 1.0}
 Judge = Callable[[Records], Verdict]
 
@@ -144,9 +144,9 @@ def initial_loss(records: Records) -> str:
     nats = [run["metrics"]["initial_loss_nats"] for run in records.runs.values()]
     above = statistics.fmean(nats) - math.log(65)
     return (
-        f"{min(nats):.3f} to {max(nats):.3f} nats in {len(nats)} runs, in the mean {abs(above):.2f} "
+        f"{min(nats):.3f} to {max(nats):.3f} nats in {len(nats)} runs, on average {abs(above):.2f} "
         f"{'above' if above > 0 else 'below'} ln 65 = {math.log(65):.3f}, the loss of a uniform guess among 65 "
-        "characters: the claim says about, which is ± 0.05."
+        "characters; “about” is taken as ± 0.05."
     )
 
 
@@ -170,7 +170,7 @@ def bits(records: Records) -> str:
     where, distance = min(((where, abs(value - 2.3)) for where, (value, _) in found.items()), key=lambda pair: pair[1])
     runs = counted(means["in training"].runs)
     return (
-        f"{train} bits per character in training, {val} on held-out text ({runs}): the sheet's 2.3 is nearest to the "
+        f"{train} bits per character in training, {val} on held-out text ({runs}): the sheet's 2.3 is nearer to the "
         f"loss {where}, {distance:.2f} away."
     )
 
@@ -204,8 +204,8 @@ def wall_time(records: Records) -> str:
     minutes = [2000 * _profile_row(record, name)["median_ms"] / 60_000 for name in ("plain loop", "MiniGPT")]
     return (
         f"2,000 steps on {record['machine']['threads']} processor cores, computed from the time of one step: "
-        f"{minutes[0]:.1f} minutes in a plain loop, {minutes[1]:.1f} for MiniGPT. The minutes of Compare are those of "
-        "whole trainings, on different machines beside other work. The sheet's times are of a GPU; none was measured."
+        f"{minutes[0]:.1f} minutes in a plain loop, {minutes[1]:.1f} for MiniGPT. The minutes in Compare are of "
+        "whole trainings, which may have run on other machines. The sheet's times are of a GPU; none was measured."
     )
 
 
@@ -233,7 +233,7 @@ def saturation(records: Records) -> str:
     losses = [
         f"in `{name}` "
         + ", ".join(
-            f"{records.mean(f'{name}{end}')} with {length}"
+            f"{records.mean(f'{name}{end}')} with {length}{_steps(records, f'{name}{end}')}"
             for length, end in claims.SUFFIXES.items()
             if f"{name}{end}" in records.recipes
         )
@@ -245,6 +245,12 @@ def saturation(records: Records) -> str:
         f"({used['minigpt'].predictions:,} positions, 95 %). Held-out loss by length of the training windows: "
         f"{'; '.join(losses)} (nats)."
     )
+
+
+def _steps(records: Records, name: str) -> str:
+    """Format the updates of a run that had another number than the bundled recipes' 2,000."""
+    steps = records.recipes[name][0]["step"]
+    return "" if steps == 2000 else f" after {steps:,} steps"
 
 
 def layer_norm(records: Records) -> str:

@@ -357,7 +357,7 @@ def _share(share: dict[str, float], samples: int) -> str:
 
 def _rounds(intervals: Sequence[Interval | None]) -> str:
     """Return what decides a claim on times: their intervals, if a record has none."""
-    return "more rounds" if all(intervals) else "a record with intervals"
+    return "more rounds" if all(intervals) else "the same measurement with its intervals stored"
 
 
 def _stored_interval(row: dict[str, Any], name: str) -> Interval | None:

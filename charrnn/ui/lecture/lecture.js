@@ -165,6 +165,7 @@ export function mount({ element, send }) {
       style.textContent = hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
     } else if (sent.answer && !sent.at) {
       scene.isAsked = false;
+      target = QUESTION;
       return setText($(".cr-answer"), sent.answer.sentence); // why there is none
     } else if (sent.at !== page.requestedScene && !(sent.answer && sent.at === scene.at)) return undefined; // the lecture has moved on
     if (sent.answer && (sent.at !== scene.at || beat !== QUESTION)) return undefined;

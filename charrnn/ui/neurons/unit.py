@@ -41,7 +41,7 @@ def unit_activations(units: Units, query: ViewQuery, is_current: IsCurrent) -> I
     """
     Show the activations of one unit on a text, then its concepts.
 
-    Their scores are compared with the untrained units of the leaderboard of this text.
+    Their scores are compared with those of untrained units: measured on a given text, else saved with the leaderboard.
 
     Raises ValueError.
     """
@@ -83,7 +83,7 @@ def unit_activations(units: Units, query: ViewQuery, is_current: IsCurrent) -> I
         to_beat = dict(zip(targets.names, baseline.to_beat.tolist(), strict=True))
     require_current(is_current)
     concepts = concepts_of(unit, targets, values, to_beat)
-    none = "" if concepts else " In this text it tracks no concept better than untrained units do."
+    none = "" if concepts else " No concept of this text exceeds the score that it needs for a name."
     yield encoder.encode(words + none, table=concepts.to_json() if concepts else None)
 
 

@@ -46,8 +46,9 @@ class Opening:
             f"One of the {sum(self.numbers.values())} numbers of its memory counts how far along the line it is: "
             f"watch the colour “unit {self.best.unit}”. Nobody told it to.",
             f"Measured on {self.characters:,} characters that it was not trained on: unit {self.best.unit} of "
-            f"{self.view} explains {percent(self.best.held_out)}{certainty} of the position in the line; 99 of 100 "
-            f"untrained units explain less than {percent(self.best.percentile)}. The numbers of its memory: {parts}.",
+            f"{self.view} explains {percent(self.best.held_out)}{certainty} of the variance of the position in the "
+            f"line; 99 of 100 untrained units explain less than {percent(self.best.percentile)}. The numbers of its "
+            f"memory: {parts}.",
         ]
 
     def to_json(self) -> dict[str, Any]:
