@@ -81,7 +81,7 @@ def newline(store: Store, link: ShareLink) -> Answer:
     (auc,) = roc_auc(rank_order(h), np.array([[character == "\n"] for character in source.text]))  # (U,)
     know = int((np.maximum(auc, 1 - auc) > KNOWS_FROM).sum())
     return Answer(
-        f"{know} of {len(auc)} separate line ends more than {percent(KNOWS_FROM)} of the time. Unit {best.unit} is "
+        f"{know} of {len(auc)} separate line ends more than {percent(KNOWS_FROM)} of the time. Unit {best.unit}: "
         f"{_level(best)} there than elsewhere {share} of the time.",
         share,
         f"{know} units have an area under the ROC curve above {KNOWS_FROM:g} for line ends, over {len(h):,} characters "
