@@ -1,7 +1,7 @@
 """
 Pictures of the page, taken from the running app in a real Chromium.
 
-    python scripts/dev/screenshot.py                  the README's: docs/write.png, docs/compare.png, docs/gradients.png
+    python scripts/dev/screenshot.py                  the README's: docs/write.png
     python scripts/dev/screenshot.py --all pictures   every tab in light, dark, on a phone and in a lecture
 
 Starts app.py on a free port and ends it; every picture shows a text with a fixed seed.
@@ -22,7 +22,7 @@ if __name__ == "__main__":
     script_runner.begin()
 
 from PIL import Image
-from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from charrnn import flag_types
 from charrnn.bench.app_process import running_app
@@ -39,32 +39,7 @@ LOOKS = {
     "lecture": ("?lecture=1&tab=write", WIDE, "light"),
 }
 
-TALL = ViewportSize(width=1440, height=1500)
-MARGIN = 24  # pixels
 GROWTHS = 4
-# Not part of Tiny Shakespeare.
-HAMLET = """HAMLET:
-To be, or not to be, that is the question:
-Whether 'tis nobler in the mind to suffer
-The slings and arrows of outrageous fortune,
-Or to take arms against a sea of troubles
-And by opposing end them. To die: to sleep,
-No more; and by a sleep to say we end
-The heart-ache and the thousand natural shocks
-That flesh is heir to: 'tis a consummation
-Devoutly to be wish'd. To die, to sleep;
-To sleep, perchance to dream. Ay, there's the rub,
-For in that sleep of death what dreams may come,
-When we have shuffled off this mortal coil,
-Must give us pause.
-
-OPHELIA:
-Good my lord,
-How does your honour for this many a day?
-
-HAMLET:
-I humbly thank you; well, well, well.
-"""
 HEIGHT = "document.documentElement.scrollHeight"
 LEAST_CERTAIN = """() => {
     const { record, pictures } = charrnn.live;
@@ -99,9 +74,9 @@ def point_at_a_unit(page: Page) -> None:
     page.wait_for_timeout(300)
 
 
-def save(page: Page, path: Path, clip: FloatRect | None = None) -> None:
-    """Save a picture of the viewport or an element, with 256 colors."""
-    page.screenshot(path=path, clip=clip)
+def save(page: Page, path: Path) -> None:
+    """Save a picture of the viewport, with 256 colors."""
+    page.screenshot(path=path)
     Image.open(path).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     print(path)
 
@@ -130,38 +105,16 @@ def every_tab(browser: Browser, address: str, out: Path) -> None:
 
 
 def of_readme(browser: Browser, address: str, out: Path) -> None:
-    """Save the three pictures of the README."""
+    """Save the picture of the README."""
     with opened(browser, address, "light") as page:
         point_at_a_unit(page)
         save(page, out / "write.png")
-        page.set_viewport_size(TALL)
-        open_tab(page, "Gradients")
-        rest(page)
-        page.evaluate("window.scrollTo(0, 0)")
-        first, last = (page.locator(each).first.bounding_box() for each in ("#cr-flow", ".cr-knob-columns"))
-        assert first and last
-        x, y, width = first["x"] - MARGIN, first["y"] - MARGIN / 3, first["width"] + 2 * MARGIN
-        save(page, out / "gradients.png", FloatRect(x=x, y=y, width=width, height=last["y"] + last["height"] - y))
-    with opened(browser, address, "dark") as page:
-        page.set_viewport_size(TALL)
-        open_tab(page, "Compare")
-        part = page.locator("#cr-delta")
-        part.locator("summary").filter(has_text="Your own").click()
-        part.locator("textarea").fill(HAMLET)
-        part.get_by_role("button", name="Use this text").click()
-        rest(page)
-        part.scroll_into_view_if_needed()
-        rest(page)
-        box = part.bounding_box()
-        assert box
-        around = {"x": box["x"] - MARGIN, "y": box["y"] - MARGIN, "width": box["width"] + 2 * MARGIN}
-        save(page, out / "compare.png", FloatRect(**around, height=box["height"] + MARGIN))
 
 
 def main() -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description="Pictures of the page, taken from the running app.")
-    parser.add_argument("--out", type=flag_types.path, default=ROOT / "docs", help="folder of the README's pictures")
+    parser.add_argument("--out", type=flag_types.path, default=ROOT / "docs", help="folder of the README's picture")
     parser.add_argument(
         "--all", type=flag_types.path, metavar="FOLDER", help="every tab in every look instead, into this folder"
     )
