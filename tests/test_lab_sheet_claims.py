@@ -114,7 +114,7 @@ def test_claim_on_loop_follows_its_share(planted, share, verdict):
     docs.mkdir()
     (docs / "bench_profile.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
     judged = claims.loop(records)
-    assert judged.verdict == verdict and "75%" in judged.figure
+    assert judged.verdict == verdict and "75\u00a0%" in judged.figure
 
 
 def quality(known: float, distinct: float, **settings: Any) -> dict[str, Any]:

@@ -107,11 +107,11 @@ def coherence(records: Records) -> Verdict:
         model: records.row("sampling", model=model, temperature=0.8, top_k=0, top_p=1.0)["known_words"]
         for model in ("rnn", "lstm", "minigpt")
     }
-    shares = ", ".join(f"{1 - share['mean']:.1%} (`{model}`)" for model, share in known.items())
+    shares = ", ".join(f"{percent(1 - share['mean'], 1)} (`{model}`)" for model, share in known.items())
     people = records.row("sampling", model="held-out text")["known_words"]
     figure = (
-        f"words that do not occur in the training text, at T = 0.8: {shares}; {1 - people['mean']:.1%} of held-out "
-        "text's. That is spelling"
+        f"words that do not occur in the training text, at T = 0.8: {shares}; {percent(1 - people['mean'], 1)} of "
+        "held-out text's. That is spelling"
     )
     return judged(figure, (None, POSITIVE), needed="readers who compare texts without their names")
 
@@ -200,7 +200,7 @@ def clipping(records: Records) -> Verdict:
     figure = (
         f"without clipping {runs} at one, three and ten times the sheet's learning rate end in NaN; with its own "
         f"the largest gradient norm is {max(row['largest_grad_norm'] for row in free):.2f}, so a threshold of 5 cuts "
-        f"{statistics.mean(row['share_to_clip'] for row in free):.1%} of the steps; loss "
+        f"{percent(statistics.mean(row['share_to_clip'] for row in free), 1)} of the steps; loss "
         f"{_mean(free, 'last_loss_nats')}, with clipping {_mean(clipped, 'last_loss_nats')}"
     )
     return judged(figure, (share, MOST), needed="more runs")
@@ -228,11 +228,11 @@ def no_grad(records: Records) -> Verdict:
 def loop(records: Records) -> Verdict:
     rows = {row["name"]: row for row in records.bench("profile")["rows"]}
     plain, ours = rows["plain loop"], rows["charrnn rnn"]
-    share, loop_share = _stored_interval(plain, "loop_share"), f"{plain['loop_share']:.0%}"
+    share, loop_share = _stored_interval(plain, "loop_share"), percent(plain["loop_share"])
     figure = (
-        f"{with_interval(loop_share, share, '{:.0%}'.format)} of a step of the plain loop is the loop "
+        f"{with_interval(loop_share, share, percent)} of a step of the plain loop is the loop "
         f"over T and its way back; by hand the whole step takes {ours['median_ms'] / plain['median_ms']:.2f} of the "
-        f"time, {ours['loop_share']:.0%} of it in the loop; MiniGPT has none"
+        f"time, {percent(ours['loop_share'])} of it in the loop; MiniGPT has none"
     )
     return judged(figure, (share, MOST), needed=_rounds([share]))
 
@@ -352,7 +352,8 @@ def _difference(first: dict[str, float], second: dict[str, float], samples: int)
 
 
 def _share(share: dict[str, float], samples: int) -> str:
-    return f"{share['mean']:.1%} ± {student_margin(share['standard_error'], samples) or math.nan:.1%}"
+    margin = student_margin(share["standard_error"], samples) or math.nan
+    return f"{percent(share['mean'], 1)} ± {percent(margin, 1)}"
 
 
 def _rounds(intervals: Sequence[Interval | None]) -> str:
