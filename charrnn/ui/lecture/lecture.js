@@ -57,13 +57,11 @@ export function mount({ element, send }) {
     const { activeElement } = document;
     if (hasFocus && (activeElement === document.body || !activeElement.checkVisibility())) $(".cr-scene-on").focus();
     if (!isLecture) return;
-    if (picture()) openTab(picture().tab);
+    const part = picture() ?? (isWhole && scene.pictures?.find((each) => each));
+    if (part) openTab(part.tab);
     show(isWhole ? null : (picture()?.selector ?? ""));
-    const part = isWhole && (picture() ?? scene.pictures?.find((each) => each));
-    if (part) {
-      openTab(part.tab);
-      navigate({ part: part.selector.match(/^[\w.#-]+/)[0] }); // the view, or the first element
-    } else window.scrollTo({ top: 0 });
+    if (isWhole && part) navigate({ part: part.selector.match(/^[\w.#-]+/)[0] }); // the view, or the first element
+    else window.scrollTo({ top: 0 });
   }
 
   /** Show whether the whole lab is shown, and whether a question is open. */
@@ -175,8 +173,9 @@ export function mount({ element, send }) {
       apply(sent.answer.shown);
     } else if (scene.at && target > QUESTION) whenReady(reveal);
     draw();
-    if (sent.answer && target === VARIATION) go(VARIATION);
-    if (sent.answer) target = QUESTION;
+    if (!sent.answer) return undefined;
+    if (target === VARIATION) go(VARIATION);
+    target = QUESTION;
     return undefined;
   };
 }
