@@ -131,10 +131,9 @@ def clipping(records: Records) -> str:
     free = records.rows("clipping", learning_rate=1e-3, max_grad_norm=0.0)
     largest = max(row["largest_grad_norm"] for row in free)
     share = sum(row["share_to_clip"] for row in free) / len(free)
-    seeds = len(free)
     return (
-        f"Without clipping {runs} at one, three and ten times the sheet's learning rate, with {seeds} seeds "
-        f"each, ended in NaN. "
+        f"Without clipping {runs} at one, three and ten times the sheet's learning rate, with {len(free)} seeds each, "
+        "ended in NaN. "
         f"With its own the largest gradient norm was {largest:.2f}: a threshold of 5 acts on {percent(share, 1)} of "
         "the steps."
     )

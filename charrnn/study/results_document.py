@@ -14,6 +14,7 @@ from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
 from charrnn.study.lab_sheet_claims import CLAIMS, corruption_of, filter_gains
 from charrnn.study.load_records import Records
+from charrnn.study.model_experiments import EXPONENT_CHARS
 from charrnn.text_tables import kl, markdown_table, quoted, words_table
 
 SUMMARY = ("rnn-lab", "rnn", "gru", "lstm", "best", "minigpt")  # the runs that README.md shows
@@ -337,8 +338,8 @@ def recurrent_scale(records: Records) -> str:
     return (
         "The trained networks with W_hh × g and nothing else changed: half-life and horizon of the median gradient at "
         f"{positions:,} positions of the held-out text, in brackets 95 % intervals by bootstrap over the positions; "
-        "the exponent over its first 16,384 characters, ± its 95 % interval. Pascanu et al. 2013: with tanh the "
-        "gradient must vanish where σ_max(W_hh) < 1, and can grow "
+        f"the exponent over its first {EXPONENT_CHARS:,} characters, ± its 95 % interval. Pascanu et al. 2013: "
+        "with tanh the gradient must vanish where σ_max(W_hh) < 1, and can grow "
         f"(exponent above 0) only where it is greater.\n\n{markdown_table(heads, body)}"
     )
 

@@ -14,6 +14,6 @@ export const edition = {
   },
   /** (startEngine, onRunner) -> the provider of the page's text, see session/page_provider.js; null for that of the app. */
   createProvider: null,
-  /** What to do for an answer that only Python computes; "" if the page has a server. */
+  /** The notice beside controls whose answers only Python computes; "" if the page has a server. */
   needsPython: "",
 };
