@@ -246,7 +246,7 @@ def test_unit_scores_are_column_of_all_scores(units: Units, trained: Path):
         rows = cells(last) if last["table"] else {}
         better = [c for c in (-excess[:, unit]).argsort()[:5] if excess[c, unit] > 0]  # than untrained units
         assert list(rows) == [targets.names[c] for c in better]
-        assert ("tracks no concept" in last["words"]) == (not better)
+        assert ("No concept of this text exceeds" in last["words"]) == (not better)
         for concept, (sign, train, held_out, to_beat) in rows.items():
             c = targets.names.index(concept)
             expected = scores.train[c, unit], scores.held_out[c, unit], baseline.to_beat[c]
