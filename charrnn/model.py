@@ -17,6 +17,7 @@ from charrnn.chunked_logits import MAX_LOGITS
 from charrnn.dropout import dropout
 from charrnn.edited_equations import require_same
 from charrnn.hub_methods import PretrainedMethods
+from charrnn.matrix_products import Linear
 
 DEFINING_MODULES = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)
 SLOW_TRAINING = (
@@ -54,7 +55,7 @@ class CharRNN(PretrainedMethods, nn.Module):
         self.dropout, self.input_dropout, self.recurrent_dropout = dropout, input_dropout, recurrent_dropout
         self.embed = nn.Embedding(vocab_size, hidden_dim)
         self.cell = CELLS[cell](hidden_dim, hidden_dim, layer_norm)
-        self.head = nn.Linear(hidden_dim, vocab_size)
+        self.head = Linear(hidden_dim, vocab_size)
 
     @property
     def config(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ LAYERS = [
     {"vocab", "metrics", "published_results", "control_char_escapes", "char_classes", "analysis_record"}
     | {"number_format", "paths", "ranges", "invisible_chars"},
     {"corpus", "script_runner", "seeds", "cells", "dropout", "chunked_logits", "clamps", "ngram", "text_quality"}
-    | {"bootstrap", "hub_methods"},
+    | {"bootstrap", "hub_methods", "matrix_products"},
     {"edited_equations", "bptt", "sampling", "seed_means", "text_tables"},
     {"export"},
     {"model", "minigpt", "probes", "surprisal"},

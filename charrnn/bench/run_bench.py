@@ -28,6 +28,7 @@ from charrnn.bench import profile as bench_profile
 from charrnn.cells import CELLS
 from charrnn.flag_types import COUNT, THREADS, WIDTH, WINDOW
 from charrnn.gradient_flow import gradient_flow
+from charrnn.matrix_products import product, product_over_rows, repeated_product
 from charrnn.model import CharRNN
 from charrnn.profiling import VOCAB_SIZE, interleave, machine, plain_training, synthetic_corpus
 from charrnn.sampling import SamplingSettings, UniformStream, generate
@@ -67,6 +68,7 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
             name: plain_training(network.copy_weights(model), training).advance for name, network in others.items()
         }
         steps |= {f"matrix products of {cell}": matrix_products(recipe, CELLS[cell].gates)}
+        steps |= {f"the same by torch.mm, {cell}": matrix_products(recipe, CELLS[cell].gates, onednn=False)}
         steps |= {f"{OURS} {cell}": training.advance, f"{OURS} {cell}, layer norm": normed.advance}
         cell_of |= {name: cell for name in steps if name not in cell_of}
     turns = interleave(steps, options.rounds)
@@ -87,7 +89,7 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
     return rows(turns, figures)
 
 
-def matrix_products(recipe: Recipe, gates: int) -> Callable[[], tuple[Tensor, ...]]:
+def matrix_products(recipe: Recipe, gates: int, onednn: bool = True) -> Callable[[], tuple[Tensor, ...]]:
     """
     Return a function that computes a training step's matrix products alone.
 
@@ -96,13 +98,18 @@ def matrix_products(recipe: Recipe, gates: int) -> Callable[[], tuple[Tensor, ..
     B, T, H = recipe.batch, recipe.seq_len, recipe.hidden_dim
     h, d_h, W_hh = torch.randn(T * B, H), torch.randn(T * B, gates * H), torch.randn(gates * H, H)
     head, d_logits = torch.randn(VOCAB_SIZE, H), torch.randn(T * B, VOCAB_SIZE)
-    W_hh_T, outputs = W_hh.t().contiguous(), (torch.empty(B, gates * H), torch.empty(B, H))
+    W_hh_T = W_hh.t().contiguous()
+    multiply, over_rows, times_W_hh, times_W_hh_T = (
+        (product, product_over_rows, repeated_product(W_hh, B), repeated_product(W_hh_T, B))
+        if onednn
+        else (lambda x, W: x @ W.t(), lambda a, b: a.t() @ b, lambda x: x @ W_hh_T, lambda x: x @ W_hh)
+    )
 
     def run() -> tuple[Tensor, ...]:
         for state, d_gates in zip(h.split(B), d_h.split(B), strict=True):
-            torch.mm(state, W_hh_T, out=outputs[0])
-            torch.mm(d_gates, W_hh, out=outputs[1])
-        return d_h.t() @ h, h @ head.t(), d_logits @ head, d_logits.t() @ h
+            times_W_hh(state)
+            times_W_hh_T(d_gates)
+        return over_rows(d_h, h), multiply(h, head), multiply(d_logits, head.t()), over_rows(d_logits, h)
 
     return run
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from charrnn.bptt import gru, lstm, vanilla
 from charrnn.bptt.layer_norm import Norm, Norms, subtract_mean
 from charrnn.cells import EPS, Cell, GRUCell, LSTMCell, VanillaRNNCell
+from charrnn.matrix_products import product_over_rows, repeated_product
 
 CELL_MODULES: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
 CACHE_NUMBERS = 1 << 18  # numbers that fit a CPU's cache
@@ -72,7 +73,7 @@ def forward(
     Returns the hidden states (T+1, B, H), the first of which is the initial one, the last state, and the saved
     segments (empty unless `save`).
     """
-    table, W_hh_T = weights.table, weights.W_hh.t().contiguous()
+    table, times_W_hh = weights.table, repeated_product(weights.W_hh, ids.shape[1])
     h = table.new_empty(len(ids) + 1, *state.h.shape)
     h[0] = state.h
     segments = []
@@ -85,7 +86,7 @@ def forward(
         for recurrent, pre, h_t in zip(
             recurrent_columns(packed, weights), unbind_steps(module.split(packed)), h_after, strict=True
         ):
-            recurrent.addmm_(state.h, W_hh_T)
+            recurrent.add_(times_W_hh(state.h))
             state, saved = module.step(pre, state, norms, h_t)
             if save:
                 segment.steps.append(saved)
@@ -104,6 +105,7 @@ def backward(
     """
     d_table, d_W_hh = torch.zeros_like(weights.table), torch.zeros_like(weights.W_hh)
     _, batch, hidden = d_h.shape
+    times_W_hh_T = repeated_product(weights.W_hh.t(), batch)
     if norms:
         d_gates = Norm(*(parameter.new_zeros(batch, *parameter.shape) for parameter in norms.gates))
         norms = norms._replace(d_gates=d_gates, d_state=Norm(*map(torch.zeros_like, norms.state)))
@@ -117,9 +119,10 @@ def backward(
         length = len(segment.steps)
         for saved, (d_pre, d_recurrent) in zip(reversed(segment.steps), reversed(d_steps[:length]), strict=True):
             d_state = module.step_back(saved, d_state, d_h_above.pop(), norms, d_pre)
-            d_state = d_state._replace(h=torch.addmm(d_state.h, d_recurrent, weights.W_hh))
+            d_state = d_state._replace(h=times_W_hh_T(d_recurrent).add_(d_state.h))
         d_table.index_add_(0, segment.ids.reshape(-1), d_packed[:length].flatten(0, 1).flatten(1))
-        d_W_hh.addmm_(recurrent_columns(d_packed[:length], weights).flatten(0, 1).t(), segment.h_before.flatten(0, 1))
+        d_recurrent = recurrent_columns(d_packed[:length], weights).flatten(0, 1)
+        d_W_hh.add_(product_over_rows(d_recurrent, segment.h_before.flatten(0, 1)))
     if norms is None or norms.d_gates is None or norms.d_state is None:
         return Weights(d_table, d_W_hh, None, None), d_state
     d_norm = (torch.cat([gates.sum(0), state[None]]) for gates, state in zip(norms.d_gates, norms.d_state, strict=True))

@@ -11,6 +11,7 @@ from charrnn import edited_equations, export
 from charrnn.dropout import dropout
 from charrnn.edited_equations import require_same
 from charrnn.hub_methods import PretrainedMethods
+from charrnn.matrix_products import Linear
 from charrnn.minigpt import equations
 from charrnn.minigpt.decoder import BatchReadingDecoder
 from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at, stream_name
@@ -40,11 +41,11 @@ class Block(nn.Module):
         super().__init__()
         self.heads, self.context, self.dropout = heads, context, dropout
         self.attention_norm = RMSNorm(hidden_dim)
-        self.qkv = nn.Linear(hidden_dim, 3 * hidden_dim, bias=False)
-        self.attention_out = nn.Linear(hidden_dim, hidden_dim, bias=False)
+        self.qkv = Linear(hidden_dim, 3 * hidden_dim, bias=False)
+        self.attention_out = Linear(hidden_dim, hidden_dim, bias=False)
         self.mlp_norm = RMSNorm(hidden_dim)
-        self.mlp_in = nn.Linear(hidden_dim, 4 * hidden_dim, bias=False)
-        self.mlp_out = nn.Linear(4 * hidden_dim, hidden_dim, bias=False)
+        self.mlp_in = Linear(hidden_dim, 4 * hidden_dim, bias=False)
+        self.mlp_out = Linear(4 * hidden_dim, hidden_dim, bias=False)
 
 
 class MiniGPT(PretrainedMethods, nn.Module):
@@ -71,7 +72,7 @@ class MiniGPT(PretrainedMethods, nn.Module):
         self.embed = nn.Embedding(vocab_size, hidden_dim)
         self.blocks = nn.ModuleList(Block(hidden_dim, heads, context, dropout) for _ in range(layers))
         self.norm = RMSNorm(hidden_dim)
-        self.head = nn.Linear(hidden_dim, vocab_size, bias=False)
+        self.head = Linear(hidden_dim, vocab_size, bias=False)
 
     @property
     def config(self) -> dict[str, Any]:
