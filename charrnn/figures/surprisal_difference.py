@@ -48,7 +48,7 @@ def delta_bits_figure(groups: Sequence[GroupMean], width: int = 900) -> go.Figur
     title = (
         "Δ bits, this text (right: B better)"
         if width < NARROW
-        else "Δ bits a character on this text (right: B predicts better)"
+        else "Δ bits per character on this text (right: B predicts better)"
     )
     zero = {"zeroline": True, "zerolinecolor": QUIET, "zerolinewidth": 1}
     x_axis = axis(title, range=[low - room, high + room], nticks=7) | zero

@@ -163,7 +163,7 @@ test("branch refuses positions in the prompt and after the text", async () => {
   await session.branch(2, "e");
   await session.branch(500, "e");
   assert.equal(view.text, before);
-  assert.match(view.notices[0].text, /was given/);
+  assert.match(view.notices[0].text, /belongs to the given text/);
   assert.match(view.notices[1].text, /has 124/);
 });
 

@@ -273,7 +273,7 @@ def test_custom_text_is_measured_or_refused(page: Page, trained: Path):
         use_text(page, "night")
         expect(words).to_contain_text("at least 130")
         expect(page.locator("#cr-flow .cr-plot")).to_be_hidden()
-    page.get_by_role("button", name="Use the default text").click()
+    page.get_by_role("button", name="Use the sample text").click()
     expect(words).to_contain_text("a scene")
     expect(page.locator("#cr-own-text")).to_have_value("")
 
@@ -365,7 +365,7 @@ def test_slow_answer_does_not_replace_a_newer_one(
         page = open_gradients(context, address)
         use_text(page, CUSTOM_TEXT)
         expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Measuring Vanilla RNN")
-        page.get_by_role("button", name="Use the default text").click()
+        page.get_by_role("button", name="Use the sample text").click()
         expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a scene")
         before = page.locator("#cr-flow .cr-plot-words").inner_text()
         may_answer.set()

@@ -43,7 +43,7 @@ def test_surprisals_match_single_steps(store: Store, reference: Difference):
     for shown, bits in zip(last["bits"], (reference.a_bits, reference.b_bits), strict=True):
         assert np.array(shown) / 1000 == pytest.approx(bits, abs=1.1e-3)
     assert f"over {len(CUSTOM_TEXT)} characters of the text you typed or pasted" in last["words"]
-    assert f"On this text Δ = {signed(float(reference.delta_bits.mean()))} bits a character" in last["words"], (
+    assert f"On this text Δ = {signed(float(reference.delta_bits.mean()))} bits per character" in last["words"], (
         "too short for ±"
     )
     rows = [[cell.get("value") for cell in row["cells"][1:5]] for row in last["table"]["rows"]]

@@ -67,11 +67,11 @@ def describe_saved(groups: Sequence[GroupMean]) -> str:
     whole, *kinds = groups
     text = f"On {whole.characters:,} held-out characters"
     if abs(whole.delta_bits) <= (whole.margin_bits or 0):
-        return f"{text} no difference beyond the 95 % interval: Δ = {signed_with_margin(whole)} bits a character."
+        return f"{text} no difference beyond the 95 % interval: Δ = {signed_with_margin(whole)} bits per character."
     better, worse = ("B", "A") if whole.delta_bits > 0 else ("A", "B")
     gains = [group for group in kinds if group.delta_bits * whole.delta_bits > 0 and is_clear(group)]
     losses = [group for group in kinds if group.delta_bits * whole.delta_bits < 0 and is_clear(group)]
-    words = f"{text} {better} needs {size_with_margin(whole)} bits a character fewer than {worse} (95 %)"
+    words = f"{text} {better} needs {size_with_margin(whole)} bits per character fewer than {worse} (95 %)"
     if gains:
         gain = max(gains, key=lambda group: group.characters * abs(group.delta_bits))
         words += f", mostly at “{gain.name}” ({size_with_margin(gain)} each)"

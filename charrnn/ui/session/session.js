@@ -199,7 +199,7 @@ export class Session {
   async branch(position, character) {
     const { text } = this;
     const index = position - text.prompt;
-    if (index < 0) return this.say(problem(`Character ${position + 1} was given, not written: choose one after the prompt.`));
+    if (index < 0) return this.say(problem(`Character ${position + 1} belongs to the given text: choose one after it.`));
     if (position > this.length || position >= MAX_TEXT_CHARS) {
       return this.say(problem(`There is no character ${position + 1}: the text has ${this.length}.`));
     }

@@ -189,7 +189,7 @@ const isClear = ({ delta, margin }) => margin !== null && Math.abs(delta) > marg
 const signedWithMargin = ({ delta, margin }, digits = 3) => signed(delta, digits) + (margin === null ? "" : ` ± ${margin.toFixed(digits)}`);
 
 function describeMean(group, digits, origin) {
-  return `Δ = ${signedWithMargin(group, digits)} bits a character, over ${counted(group.characters)} of ${origin}`;
+  return `Δ = ${signedWithMargin(group, digits)} bits per character, over ${counted(group.characters)} of ${origin}`;
 }
 
 /** Describe the mean on a text; authors: which of A and B generated any of it. */
@@ -206,14 +206,14 @@ function describeSaved([whole, ...groups]) {
   if (!whole) return "";
   const text = `On ${grouped(whole.characters)} held-out characters`;
   if (Math.abs(whole.delta) <= (whole.margin ?? 0)) {
-    return `${text} no difference beyond the 95 % interval: Δ = ${signedWithMargin(whole)} bits a character.`;
+    return `${text} no difference beyond the 95 % interval: Δ = ${signedWithMargin(whole)} bits per character.`;
   }
   const [better, worse] = whole.delta > 0 ? ["B", "A"] : ["A", "B"];
   const gain = ({ characters, delta }) => characters * delta * Math.sign(whole.delta);
   const size = (group) => signedWithMargin({ ...group, delta: Math.abs(group.delta) }).replace("+", "");
   const clear = groups.filter(isClear).sort((one, other) => gain(other) - gain(one));
   const [most, loss] = [clear.find((group) => gain(group) > 0), clear.findLast((group) => gain(group) < 0)];
-  const mean = `${text} ${better} needs ${size(whole)} bits a character fewer than ${worse} (95 %)`;
+  const mean = `${text} ${better} needs ${size(whole)} bits per character fewer than ${worse} (95 %)`;
   return mean + (most ? `, mostly at “${most.name}” (${size(most)} each)` : "") + (loss ? `; ${worse} is better at “${loss.name}” (${size(loss)} each).` : ".");
 }
 
