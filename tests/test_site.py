@@ -21,6 +21,7 @@ from charrnn.ui.server.static_files import served
 from charrnn.ui.server.text_calls import TextCalls, TextRequest
 from charrnn.ui.server.view_query import ViewQuery
 from tests.node import node_json, run_node
+from tests.replaced_phrases import replaced_phrases
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,15 @@ def test_kept_answers_are_in_their_files(site: Site, manifest: dict):
         for name in part["files"].values():
             assert all(message for message in unpacked(site, name))
     assert unpacked(site, "kept/scene-1.bin")["at"] == 1
+
+
+def test_replaced_phrases_are_in_no_file(site: Site):
+    """In the page, its scripts, its list of scenes and models, and all kept answers."""
+    kept = {name: gzip.decompress(content) for name, content in site.files.items() if "/kept/" in name}
+    scripts = {name: site.files[f"charrnn/{name}"] for name in ("page.js", "site.json")}
+    files = {"page": site.html.encode()} | scripts | kept
+    found = {name: replaced_phrases(content.decode("utf-8", "surrogatepass")) for name, content in files.items()}
+    assert len(kept) > 30 and {name: phrases for name, phrases in found.items() if phrases} == {}
 
 
 def test_kept_saliencies_are_those_of_the_app(site: Site, manifest: dict, site_root: Path):

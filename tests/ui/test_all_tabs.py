@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from charrnn.ui.server.page_response import PAGE_ADDRESS
 from charrnn.ui.server.static_files import served
 from scripts.dev.visit_tabs import names, open_tab, rest, tour, unfold
+from tests.replaced_phrases import replaced_phrases
 from tests.ui.conftest import BLANK, PHONE, WIDE, is_blocked, open_page, overflow
 from tests.ui.page_actions import press
 
@@ -31,6 +32,9 @@ NAMELESS_CONTROLS = """[...document.querySelectorAll('.cr-page :is(button, input
     .filter((e) => e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label'))
     .filter((e) => !(e.labels && e.labels.length))
     .map((e) => e.outerHTML)"""
+# All words of the page, also those of its lists, names and tooltips.
+WORDS = """() => [document.body.textContent, ...["title", "aria-label", "placeholder"].flatMap((name) =>
+    [...document.querySelectorAll(`[${name}]`)].map((each) => each.getAttribute(name)))].join("\\n")"""
 # Clicks every visible button and box below a root, sets every list and slider to its end -> the names of all.
 USE_CONTROLS = """async (root) => {
     const usable = (element) => element.isConnected && element.offsetParent !== null && !element.disabled;
@@ -65,10 +69,12 @@ class TourResult:
     """
     The findings of a tour.
 
-    violations: (impact, rule, element) by tab and mode; overflow: pixels by tab and window width.
+    words: all of the page by tab; violations: (impact, rule, element) by tab and mode; overflow: pixels by tab and
+    window width.
     """
 
     tabs: list[str] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
     violations: dict[tuple[str, str], list[tuple[str, str, str]]] = field(default_factory=dict)
     nameless: dict[str, list[str]] = field(default_factory=dict)
     overflow: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -109,6 +115,7 @@ def visit_tabs(page: Page, result: TourResult) -> None:
     """Examine every tab in light, in dark, and in narrow windows."""
     result.tabs = names(page)
     for tab in tour(page):
+        result.words[tab] = page.evaluate(WORDS)
         result.violations[tab, "light"] = find_violations(page)
         result.nameless[tab] = page.evaluate(NAMELESS_CONTROLS)
         page.evaluate("document.body.classList.add('dark')")
@@ -143,6 +150,7 @@ def visit_scene(page: Page, result: TourResult) -> None:
     """Examine a revealed scene and the list of keys."""
     page.keyboard.press("r")
     rest(page)
+    result.words["scene"] = page.evaluate(WORDS)
     result.violations["scene", "lecture"] = find_violations(page)
     page.keyboard.press("?")
     result.violations["keys", "lecture"] = find_violations(page)
@@ -177,6 +185,13 @@ def result(browser: Browser, trained_app: str) -> TourResult:
 def test_axe_finds_nothing_serious(result: TourResult):
     assert len(result.violations) == 4 * len(result.tabs) + 3 == 27
     assert {place: found for place, found in result.violations.items() if found} == {}
+
+
+def test_replaced_phrases_are_on_no_tab(result: TourResult):
+    """In the words of the server's answers too."""
+    assert "Frozen at its average" in result.words["Neurons"] and "Same random numbers" in result.words["scene"]
+    found = {place: replaced_phrases(words) for place, words in result.words.items()}
+    assert len(found) == len(result.tabs) + 1 and {place: phrases for place, phrases in found.items() if phrases} == {}
 
 
 def test_every_control_has_a_name(result: TourResult):

@@ -19,12 +19,13 @@ from charrnn.sampling import SamplingSettings
 from charrnn.site import Site, single_file
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.tabs import COMPARE, GRADIENTS, HOOD, LAB_SHEET, NEURONS, WRITE
+from tests.replaced_phrases import replaced_phrases
 from tests.ui import any_browser as actions
 from tests.ui.any_browser import BRANCH, CHARACTERS, PROMPT, SEED, Run, Visit, until
 from tests.ui.conftest import PATIENCE_MS, PHONE, WIDE, overflow
 from tests.ui.other_browsers import Firefox, OtherBrowser, WebKit
 from tests.ui.page_actions import generated, press, set_slider
-from tests.ui.test_all_tabs import ALL_BUT_CONTRAST, HIDE_LONG_TEXT, ONLY_CONTRAST, find_violations
+from tests.ui.test_all_tabs import ALL_BUT_CONTRAST, HIDE_LONG_TEXT, ONLY_CONTRAST, WORDS, find_violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -307,4 +308,5 @@ def test_axe_finds_nothing_serious_in_the_folder(chromium: BrowserContext, editi
                     options = ONLY_CONTRAST if scheme == "dark" else ALL_BUT_CONTRAST if size == PHONE else {}
                     found[place] = find_violations(lab.page, **options)
                     assert overflow(lab.page) <= 0, place
+                    assert replaced_phrases(lab.page.evaluate(WORDS)) == [], place
     assert len(found) == 24 and {place: violations for place, violations in found.items() if violations} == {}
