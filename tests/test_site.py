@@ -1,6 +1,7 @@
 """Build the static page of small networks, as a folder and as one file."""
 
 import gzip
+import hashlib
 import json
 import re
 from base64 import b85decode
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.commands import site as command
+from charrnn.corpus import cache_path, cached_tiny_shakespeare
 from charrnn.site import Site, single_file
 from charrnn.site.build import WORKER
 from charrnn.site.bundle import bundle, modules_of
@@ -22,6 +24,7 @@ from charrnn.ui.server.text_calls import TextCalls, TextRequest
 from charrnn.ui.server.view_query import ViewQuery
 from tests.node import node_json, run_node
 from tests.replaced_phrases import replaced_phrases
+from tests.trained_checkpoints import TEXT
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +151,9 @@ def test_files_of_others_are_not_replaced(tmp_path: Path, capsys: pytest.Capture
     assert (tmp_path / "folder/theirs.txt").read_text() == (tmp_path / "page.html").read_text() == "theirs"
 
 
-def test_site_of_one_network_replaces_an_older_one(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_site_of_one_network_replaces_an_older_one(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     flags = ["--checkpoints", str(trained), "--networks", "gru"]
     out, page = tmp_path / "site", tmp_path / "lab.html"
     (out / "charrnn").mkdir(parents=True)
@@ -159,4 +164,10 @@ def test_site_of_one_network_replaces_an_older_one(trained: Path, tmp_path: Path
     assert [model["name"] for model in json.loads((out / "charrnn/site.json").read_text())["models"]["models"]] == [
         "gru"
     ]
+    built, corpus = page.read_bytes(), TEXT * 60
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
+    monkeypatch.setattr("charrnn.corpus.TINY_SHAKESPEARE_SHA256", hashlib.sha256(corpus.encode()).hexdigest())
+    cache_path().write_text(corpus)
+    assert cached_tiny_shakespeare() == corpus
     assert command.main(["--single-file", str(page), *flags]) == 0, "a page that was built is replaced"
+    assert page.read_bytes() == built, "whatever the cache holds"

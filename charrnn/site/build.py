@@ -60,7 +60,7 @@ def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, sm
     Analyses that are not saved beside a checkpoint are computed, in some minutes for large networks. small: keep fewer
     answers, for a single file. Raises CheckpointError if there is no checkpoint.
     """
-    store = Store(root)
+    store = Store(root, corpus=lambda: None)  # the same files whether the corpus is in the cache or not
     if not (infos := store.checkpoints()):
         raise CheckpointError(store.empty_reason())
     parts = {name: tab(store) for name, tab in ANALYSIS_TABS.items()}

@@ -6,7 +6,7 @@ import numpy as np
 
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import CheckpointInfo
-from charrnn.corpus import cached_tiny_shakespeare, title_of
+from charrnn.corpus import title_of
 from charrnn.gradient_flow import GradientFlow, flow_from_record, gradient_flow
 from charrnn.neurons import iter_activations
 from charrnn.surprisal import TraceDecoder, surprisals
@@ -26,7 +26,7 @@ FAR_BACK = 100  # characters: the distance of the lab sheet
 def text_for(store: Store, loaded: LoadedModel, given: SourceText | None = None) -> SourceText:
     """Return the given or default text without characters unknown to the model."""
     if given is None:
-        return store.cache.compute(default_text, loaded, cached_tiny_shakespeare())
+        return store.cache.compute(default_text, loaded, store.corpus())
     return given.with_text(loaded.vocab.drop_unknown(given.first(MAX_ANALYSIS_CHARS).text)[0])
 
 

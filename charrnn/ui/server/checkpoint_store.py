@@ -51,10 +51,12 @@ def signature_of(folder: Path) -> tuple:
 
 
 class Store:
-    """Checkpoints below one folder, loaded on demand."""
+    """Checkpoints below one folder, loaded on demand; corpus: returns the text that analyses prefer, if it is there."""
 
-    def __init__(self, root: Path, origin: Origin | None = None):
-        self.root = root
+    def __init__(
+        self, root: Path, origin: Origin | None = None, corpus: Callable[[], str | None] = cached_tiny_shakespeare
+    ):
+        self.root, self.corpus = root, corpus
         self.origin = origin or Origin(root, str(root))
         self._checked_at = 0.0  # time of the last check for newer checkpoints
         self._listing: tuple | None = None
@@ -85,7 +87,7 @@ class Store:
 
     def cache_key(self) -> tuple:
         """Return the files of every checkpoint and of the corpus, once it is available."""
-        return self._signature(), cached_tiny_shakespeare() is not None
+        return self._signature(), self.corpus() is not None
 
     def checkpoints(self) -> list[CheckpointInfo]:
         """List the valid checkpoints in the order of TITLES, then by name."""

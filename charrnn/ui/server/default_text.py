@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from charrnn.corpus import Corpus, cached_tiny_shakespeare, read_text, title_of
+from charrnn.corpus import Corpus, read_text, title_of
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 
@@ -30,7 +30,7 @@ def default_text(loaded: LoadedModel, corpus: str | None) -> SourceText:
 
 def default_texts(store: Store) -> tuple[list[SourceText], dict[str, int]]:
     """Return the checkpoints' different default texts, and the index of each by name."""
-    corpus = cached_tiny_shakespeare()
+    corpus = store.corpus()
     own = {info.name: store.cache.compute(default_text, store.load(info.name), corpus) for info in store.checkpoints()}
     texts = list(dict.fromkeys(own.values()))
     return texts, {name: texts.index(text) for name, text in own.items()}
