@@ -13,7 +13,7 @@ MEASURED = {"How often gates", "how often its gate", "how often it is"}  # of th
 
 def test_fixed_sentences_state_no_findings():
     texts = {path.name: path.read_text(encoding="utf-8") for path in UI.rglob("*.html")}
-    texts["captions.js"] = (UI / "write/captions.js").read_text(encoding="utf-8")
+    texts["heatmap_captions.js"] = (UI / "write/heatmap_captions.js").read_text(encoding="utf-8")
     found = []
     for name, text in texts.items():
         for part in MEASURED:

@@ -2,7 +2,7 @@
 
 import { quoted, visible } from "../components/page_state.js";
 import { configure, session } from "../session/page_session.js";
-import { Alternatives } from "./alternatives.js";
+import { Alternatives } from "./alternatives_popover.js";
 import { describeGiven } from "./cursor_labels.js";
 
 const REPLACED_CHARS = 48; // shown of the text that a choice replaces

@@ -1,8 +1,8 @@
 // Descriptions of the cursor, for the line below the heatmap and for screen readers.
 
 import { quoted } from "../components/page_state.js";
-import { capital, formatValue, heatmapTitle, rowNoun } from "./captions.js";
-import { nameOf } from "./row_names.js";
+import { capital, formatValue, heatmapTitle, rowNoun } from "./heatmap_captions.js";
+import { nameOf } from "./heatmap_row_names.js";
 
 /** Return the name of a row: "unit 42". */
 export const unitName = (record, unit) => rowNoun(record.view.name) + " " + unit;

@@ -3,7 +3,7 @@
 import { create, setText } from "../components/create_element.js";
 import { quoted, spoken, visible } from "../components/page_state.js";
 import { distribution, draw, entropyBits, removingStage, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";
-import { shownRanks } from "./candidates.js";
+import { shownRanks } from "./runners_up.js";
 import { CdfBar } from "./cdf_bar.js";
 import { givenPart } from "./cursor_labels.js";
 import { percent, withPercent } from "./percent.js";

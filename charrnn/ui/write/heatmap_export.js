@@ -2,7 +2,7 @@
 
 import { create } from "../components/create_element.js";
 import { visibleLetter } from "../components/page_state.js";
-import { heatmapTitle, pictureEnds, rowNoun } from "./captions.js";
+import { heatmapTitle, pictureEnds, rowNoun } from "./heatmap_captions.js";
 import { css } from "../components/color_scale.js";
 
 export const PIXEL_RATIO = 2; // of the image; the sizes below are multiplied by it

@@ -1,7 +1,7 @@
 // Options of the heatmap: view, value or change, row order. The views are buttons, or a list if there are many.
 
 import { create } from "../components/create_element.js";
-import { viewName, symbol } from "./captions.js";
+import { viewName, symbol } from "./heatmap_captions.js";
 
 const MAX_BUTTONS = 8;
 

@@ -1,11 +1,11 @@
 // The pictures of the activations: named units as strips, all units below them on demand, and the part of the text in sight.
 
 import { setText } from "../components/create_element.js";
-import { rowNoun } from "./captions.js";
-import { Heatmap, Strips } from "./heatmap.js";
+import { rowNoun } from "./heatmap_captions.js";
+import { Heatmap, Strips } from "./heatmap_canvas.js";
 import { drawLens } from "./heatmap_lens.js";
-import { RowNames, namedUnits } from "./row_names.js";
-import { VisibleColumns } from "./visible_columns.js";
+import { RowNames, namedUnits } from "./heatmap_row_names.js";
+import { VisibleColumns } from "./heatmap_columns.js";
 
 const STORED = "charrnn-all-units"; // in the local storage
 const MAX_STRIPS = 5;

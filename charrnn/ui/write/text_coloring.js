@@ -2,9 +2,9 @@
 
 import { create, setText } from "../components/create_element.js";
 import { MAX_LEVEL } from "../components/text_record.js";
-import { formatValue, scaleEnds, symbol } from "./captions.js";
+import { formatValue, scaleEnds, symbol } from "./heatmap_captions.js";
 import { unitName } from "./cursor_labels.js";
-import { namedUnits, nameOf } from "./row_names.js";
+import { namedUnits, nameOf } from "./heatmap_row_names.js";
 
 const FULL_BITS = 8; // surprisal of the full color
 const UNDERLINED_BITS = 6; // surprisal from which a character is underlined too: less likely than 1 in 64

@@ -2,7 +2,7 @@
 
 import { create } from "../components/create_element.js";
 import { addSign } from "../components/page_state.js";
-import { attachRunnersUp } from "./candidates.js";
+import { attachRunnersUp } from "./runners_up.js";
 
 export class TextView {
   constructor(box) {

@@ -1,4 +1,4 @@
-// Captions of the pictures: title, ends of the scale, explanation.
+// Captions of the heatmap: name and explanation of each state and gate, title, ends of the scale.
 
 import { create } from "../components/create_element.js";
 

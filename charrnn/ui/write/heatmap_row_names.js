@@ -1,7 +1,7 @@
 // Names beside the rows of the heatmap: units for which the saved analyses found a concept.
 
 import { create } from "../components/create_element.js";
-import { rowNoun } from "./captions.js";
+import { rowNoun } from "./heatmap_captions.js";
 
 const LABEL_HEIGHT = 15; // minimum distance of two names, in CSS pixels
 const LEADER_WIDTH = 18; // of the lines between names and rows, as in view.css

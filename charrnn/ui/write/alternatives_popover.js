@@ -2,7 +2,7 @@
 
 import { create } from "../components/create_element.js";
 import { quoted, spoken, visible } from "../components/page_state.js";
-import { distributionAt, shownRanks } from "./candidates.js";
+import { distributionAt, shownRanks } from "./runners_up.js";
 import { describeGiven } from "./cursor_labels.js";
 import { percent, withPercent } from "./percent.js";
 

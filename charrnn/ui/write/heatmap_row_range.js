@@ -1,6 +1,6 @@
 // Tools of the heatmap: restrict its rows, export what is in sight as image or table.
 
-import { rowNoun } from "./captions.js";
+import { rowNoun } from "./heatmap_captions.js";
 import { csv, download, drawImage, fileName, visibleRange } from "./heatmap_export.js";
 
 const MIN_DRAG = 6; // CSS pixels; a shorter drag is a click
