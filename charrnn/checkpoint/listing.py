@@ -4,8 +4,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from charrnn.checkpoint.checkpoint_info import CheckpointInfo
 from charrnn.checkpoint.file_names import MODEL
-from charrnn.checkpoint.loading import CheckpointInfo, describe
+from charrnn.checkpoint.loading import describe
 from charrnn.checkpoint.safetensors_io import CheckpointError
 
 

@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from charrnn.checkpoint.checkpoint_info import CheckpointInfo
 from charrnn.checkpoint.file_names import (
     CONFIG,
     HISTORY,
@@ -25,7 +26,7 @@ from charrnn.checkpoint.file_names import (
     STEPS,
     require_step,
 )
-from charrnn.checkpoint.loading import CheckpointInfo, describe
+from charrnn.checkpoint.loading import describe
 from charrnn.checkpoint.metadata_schema import require_name
 from charrnn.checkpoint.safetensors_io import (
     MAX_HEADER_BYTES,
