@@ -26,6 +26,10 @@ class Mean(NamedTuple):
         """Format the mean with its margin and the number of runs."""
         return f"{self.value:.3f} ± {self.margin:.3f} ({counted(self.runs)})"
 
+    def with_range(self) -> str:
+        """Format the mean with the range of the runs, if there are several."""
+        return f"{self.value:.3f}" + (f" ({self.low:.3f} to {self.high:.3f})" if self.runs > 1 else "")
+
     def minus(self, other: "Mean") -> Interval:
         """Return the interval of the difference from another recipe's mean."""
         margin = math.hypot(self.margin, other.margin)

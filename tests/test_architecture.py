@@ -69,7 +69,7 @@ UI_LAYERS = [
     {"session", "api"},
     {"write", "gradients", "neurons", "compare", "under_the_hood", "lab_sheet", "sidebar"},
     {"lecture"},
-    {"page", "launch"},
+    {"page", "gradio_server"},
     {"site"},
 ]
 UI_LAYER_OF = {name: number for number, layer in enumerate(UI_LAYERS) for name in layer}

@@ -22,7 +22,7 @@ from charrnn.clamps import Clamp
 from charrnn.commands import sample
 from charrnn.paths import STUDY
 from charrnn.study import report, study_flags, study_parts
-from charrnn.study.load_records import BENCHES, Records
+from charrnn.study.stored_records import BENCHES, Records
 from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
 from charrnn.ui.server.checkpoint_store import Store

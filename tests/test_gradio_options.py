@@ -75,6 +75,6 @@ def test_opening_is_found(tmp_path: Path, text: str, found: str):
 
 
 def test_page_names_options_that_close_it():
-    serving = [(ROOT / "charrnn" / "ui" / name).read_text(encoding="utf-8") for name in ("launch.py", "page.py")]
+    serving = [(ROOT / "charrnn" / "ui" / name).read_text(encoding="utf-8") for name in ("gradio_server.py", "page.py")]
     named = {node.arg for text in serving for node in ast.walk(ast.parse(text)) if isinstance(node, ast.keyword)}
     assert {"share", "show_error", "enable_monitoring", "strict_cors", "run_history", "api_open"} <= named

@@ -19,8 +19,8 @@ import pytest
 
 from charrnn import hub
 from charrnn.commands import app
-from charrnn.ui import launch
-from charrnn.ui.launch import serve
+from charrnn.ui import gradio_server
+from charrnn.ui.gradio_server import serve
 from charrnn.ui.page import build_demo
 from charrnn.ui.server import request_deadline
 from charrnn.ui.server.checkpoint_store import Store
@@ -106,7 +106,7 @@ def test_app_flags_read_hosts(monkeypatch: pytest.MonkeyPatch, capsys):
 @pytest.mark.parametrize("host", ["a..b", "x" * 70, "no host"])
 def test_invalid_host_is_refused(host: str):
     with pytest.raises(OSError):
-        launch._free_address(host, 0)
+        gradio_server._free_address(host, 0)
 
 
 def status_of(hosts: frozenset[str] | None, method: str = "GET", path: str = "/", **headers: str) -> int:
@@ -183,7 +183,7 @@ def test_cross_site_calls_are_refused(method: str, path: str):
 def test_allowed_hosts_follow_address_and_flags(monkeypatch, host, allowed, root, answers):
     given = {}
     monkeypatch.setenv("GRADIO_ROOT_PATH", root)
-    monkeypatch.setattr(launch, "wrap_app", lambda demo, hosts: given.update(hosts=hosts))
+    monkeypatch.setattr(gradio_server, "wrap_app", lambda demo, hosts: given.update(hosts=hosts))
 
     class Demo:
         server = type("Server", (), {"config": type("Config", (), {})})

@@ -10,7 +10,7 @@ from charrnn.bench import run_bench
 from charrnn.commands import analyse, evaluate, train
 from charrnn.study import lab_sheet_answers as answers
 from charrnn.study import study_flags
-from charrnn.study.load_records import Records
+from charrnn.study.stored_records import Records
 from tests.cli import ROOT
 from tests.test_lab_sheet_claims import Planted
 

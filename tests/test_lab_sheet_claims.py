@@ -10,7 +10,7 @@ import pytest
 
 from charrnn.bootstrap import Interval
 from charrnn.study import lab_sheet_claims as claims
-from charrnn.study.load_records import Records
+from charrnn.study.stored_records import Records
 from tests.cli import ROOT
 
 T_QUANTILES = {2: 4.3027, 4: 2.7764}  # of Student's t by degrees of freedom

@@ -3,8 +3,8 @@
 import pytest
 
 from charrnn.checkpoint import describe
-from charrnn.study import results_document
-from charrnn.study.load_records import Records
+from charrnn.study import results_md
+from charrnn.study.stored_records import Records
 from tests.cli import ROOT
 from tests.test_lab_sheet_claims import Planted
 
@@ -17,7 +17,7 @@ def cells(text: str, *first: str) -> list[str]:
 
 def test_context_table_matches_analyses():
     record = describe(ROOT / "checkpoints" / "gru").analyses.sections["memory"]
-    shown = cells(results_document.context_use(Records(ROOT)), "`gru`")
+    shown = cells(results_md.context_use(Records(ROOT)), "`gru`")
     names = ("ecl_chars", "ecl_share_chars", "shuffled_ecl_chars", "felt_chars")
     for text, name in zip(shown[:4], names, strict=True):
         ends = f"{record.facts[f'{name[:-6]}_low']} to {record.facts[f'{name[:-6]}_high']}"
@@ -29,7 +29,7 @@ def test_context_table_matches_analyses():
 
 def test_exponent_table_matches_analyses():
     facts = describe(ROOT / "checkpoints" / "gru").analyses.sections["gradient"].facts
-    text = results_document.reach(Records(ROOT)).partition("| KL, nats |")[0]
+    text = results_md.reach(Records(ROOT)).partition("| KL, nats |")[0]
     shown = cells(text, "`gru`")
     for cell, name in zip(shown[:2], ("half_life", "horizon"), strict=True):
         low, high = (facts[f"{name}_{end}"] for end in ("low", "high"))
@@ -42,7 +42,7 @@ def test_exponent_table_matches_analyses():
 def test_unreached_length_is_shown_as_greater(tmp_path):
     lengths = {"half_life_chars": 2.04, "half_life_low": 0.5, "half_life_high": None, "horizon_chars": None}
     row = {"model": "gru", "g": 1.4, "exponent": 0.02, "exponent_error": 0.001, "sigma_max": None, **lengths}
-    shown = cells(results_document.recurrent_scale(Planted(tmp_path, {}, recurrent_scale=[row])), "`gru`", "1.4")
+    shown = cells(results_md.recurrent_scale(Planted(tmp_path, {}, recurrent_scale=[row])), "`gru`", "1.4")
     assert shown == ["2.0 (0.5 to > 128)", "> 128", "+0.0200 ± 0.0021", "–"]
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from charrnn.bench.result_tables import ENGINE_HEADS, engine_rows
 from charrnn.checkpoint import Checkpoint, load
 from charrnn.clamps import Clamp
 from charrnn.export import recorded_step
@@ -34,7 +35,6 @@ from charrnn.text_tables import columns
 
 PROMPT = "ROMEO:\n"
 SETTINGS = {"off": SamplingSettings(), "on": SamplingSettings(0.8, top_k=20, top_p=0.95, min_p=0.02)}
-HEADS = "network|filters|texts|equal|difference|Python, characters/s|engine, characters/s|engine / Python".split("|")
 COMPARED = 200  # characters of the first text whose outputs are compared
 TIMEOUT_S = 3600
 
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 0
     print(", ".join(f"{key} {value}" for key, value in machine("cpu").items()))
-    print(columns(HEADS, [row(record) for record in records]))
+    print(columns(ENGINE_HEADS, engine_rows(records)))
     return 0
 
 
@@ -142,15 +142,3 @@ def _compare(
         "python_chars_per_s": characters / seconds,
         "engine_chars_per_s": characters / engine_results["seconds"],
     }
-
-
-def row(record: dict[str, Any]) -> list[str]:
-    """Format a record under HEADS."""
-    speeds = record["python_chars_per_s"], record["engine_chars_per_s"]
-    counts = [str(record[key]) for key in ("name", "filters", "texts", "equal")]
-    return [
-        *counts,
-        f"{record['difference']:.0e}",
-        *(f"{speed:,.0f}" for speed in speeds),
-        f"{speeds[1] / speeds[0]:.2f}",
-    ]

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from charrnn.bench import profile as bench_profile
+from charrnn.bench.result_tables import OURS, UNITS, shown
 from charrnn.cells import CELLS
 from charrnn.flag_types import COUNT, THREADS, WIDTH, WINDOW
 from charrnn.gradient_flow import gradient_flow
@@ -36,7 +37,6 @@ from charrnn.text_tables import columns
 from charrnn.torch_reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
 from charrnn.training import Recipe, Training
 
-OURS = "charrnn"
 LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
 Row = dict[str, Any]  # results of one variant by name; None for a figure that does not apply
 
@@ -151,37 +151,6 @@ def bench_gradients(options: argparse.Namespace) -> list[Row]:
         options.rounds,
     )
     return rows(turns, lambda name, medians: {"ours_over_this": medians[OURS] / medians[name]})
-
-
-# Column head and format of each figure.
-UNITS = {
-    "median_ms": ("median ms", "{:.1f}"),
-    "fastest_ms": ("fastest", "{:.1f}"),
-    "ours_over_this": (f"{OURS} / this", "{:.2f}"),
-    "this_over_ours": ("this / without", "{:.2f}"),
-    "gflops": ("GFLOP/s", "{:.0f}"),
-    "minutes_2000_steps": ("min for 2000 steps", "{:.1f}"),
-    "chars_per_second": ("characters/s", "{:,.0f}"),
-}
-
-
-# Upper limit wanted for the ratio of each variant.
-GOALS = {
-    "train": {
-        "plain loop": 0.18,
-        "torch.nn.RNN": 0.45,
-        "torch.nn.GRU": 0.65,
-        "torch.nn.LSTM": 0.9,
-        **{f"{OURS} {cell}, layer norm": 1.2 for cell in ("rnn", "gru", "lstm")},
-    },
-    "sample": {"plain loop": 0.33},
-    "gradients": {"autograd, states retained": 1.0},
-}
-
-
-def shown(record: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
-    """Format a table row: the name, then these figures; "" for None."""
-    return [record["name"], *("" if record[key] is None else UNITS[key][1].format(record[key]) for key in keys)]
 
 
 def table(rows: Sequence[Row]) -> str:

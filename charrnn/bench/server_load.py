@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 
 from charrnn.bench.app_process import serving
+from charrnn.bench.result_tables import LOAD_HEADS, load_rows
 from charrnn.flag_types import SECONDS
 from charrnn.paths import CHECKPOINTS
 from charrnn.profiling import machine
@@ -27,7 +28,6 @@ SPEED = 20  # characters per second and page
 GOALS = {20: 95, 100: 90}  # pages -> % of its speed that the slowest page should get
 IDLE_SECONDS = 2  # of a connection that is used again: the server closes one after 5
 FIRST_SECONDS, RESERVE_SECONDS = 0.25, 1.0  # as session.js has them
-HEADS = ["pages", "5th percentile, % of their speed", "slowest, %", "goal, %", "times told to wait"]
 
 
 @dataclass
@@ -117,15 +117,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {"verb": "load", **settings, "machine": machine("cpu"), "rows": rows, "by_length": lengths}
 
 
-def rows(record: dict[str, Any]) -> list[list[str]]:
-    """Format the table rows under HEADS."""
-    of_speed = ("p5_percent", "slowest_percent")
-    return [
-        [str(row["pages"]), *(f"{row[name]:.1f}" for name in of_speed), f"≥ {row['goal']}", str(row["busy"])]
-        for row in record["rows"]
-    ]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures and return the exit code."""
     parser = argparse.ArgumentParser(description="Measure the speed that many pages get at once.")
@@ -135,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     record = measure(options)
     length_rows = [[f"{value:.1f}" for value in row.values()] for row in record["by_length"]]
-    text = f"{columns(HEADS, rows(record))}\n\n{columns(['length', 'on, ms', 'after an edit, ms'], length_rows)}"
+    text = (
+        f"{columns(LOAD_HEADS, load_rows(record))}\n\n{columns(['length', 'on, ms', 'after an edit, ms'], length_rows)}"
+    )
     print(json.dumps(record, indent=1, ensure_ascii=False) if options.json else text)
     return 0

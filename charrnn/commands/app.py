@@ -191,7 +191,7 @@ def main() -> None:
         satisfy_zero_gpu()
     with without_proxies():
         from charrnn.ui.engine.network_route import network_routes
-        from charrnn.ui.launch import serve
+        from charrnn.ui.gradio_server import serve
         from charrnn.ui.page import build_demo
         from charrnn.ui.server.checkpoint_store import Store
     try:

@@ -13,13 +13,14 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from charrnn.bootstrap import Interval, share_interval, student_margin, with_interval
+from charrnn.bootstrap import Interval, share_interval, with_interval
 from charrnn.context_use import NEGLIGIBLE_NATS, ContextUse, Corruption, describe_length, memory_from_record
 from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
 from charrnn.number_format import percent
 from charrnn.seed_means import counted
-from charrnn.study.load_records import Records
+from charrnn.study.estimates import difference_of_means, mean_interval, share_with_margin, standard_error
+from charrnn.study.stored_records import Records
 from charrnn.text_tables import kl
 
 CONFIRMED, CORRECTED, PARTLY, OPEN = "confirmed", "corrected", "partly", "open"
@@ -277,13 +278,13 @@ def temperature(records: Records) -> Verdict:
     rows = [records.row("sampling", model="rnn", temperature=t, top_k=0, top_p=1.0) for t in (0.5, 0.8, 1.2)]
     texts = records.study["sampling"]["settings"]["texts"]
     figure = "; ".join(
-        f"T = {row['temperature']}: {_share(row['known_words'], texts)} known words, "
-        f"{_share(row['distinct_4grams'], texts)} of 4-grams distinct"
+        f"T = {row['temperature']}: {share_with_margin(row['known_words'], texts)} known words, "
+        f"{share_with_margin(row['distinct_4grams'], texts)} of 4-grams distinct"
         for row in rows
     )
     cold, _, hot = rows
     fewer, varied = (
-        _difference(first[key], second[key], texts)[1]
+        difference_of_means(first[key], second[key], texts)[1]
         for first, second, key in ((cold, hot, "known_words"), (hot, cold, "distinct_4grams"))
     )
     return judged(f"{figure}; {texts} texts each", (fewer, POSITIVE), (varied, POSITIVE), needed="more texts")
@@ -333,27 +334,6 @@ def interpolated(points: Sequence[tuple[float, float]], x: float) -> float | Non
         if x0 <= x <= x1:
             return y0 if x0 == x1 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
     return None
-
-
-def standard_error(values: Sequence[float]) -> float:
-    """Return the standard error of the mean of independent values."""
-    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
-
-
-def mean_interval(mean: float, error: float, samples: int) -> tuple[float, Interval]:
-    """Return a mean and its interval by Student's t, infinite for too few samples."""
-    margin = student_margin(error, samples) or math.inf
-    return mean, Interval(mean - margin, mean + margin)
-
-
-def _difference(first: dict[str, float], second: dict[str, float], samples: int) -> tuple[float, Interval]:
-    error = math.hypot(first["standard_error"], second["standard_error"])
-    return mean_interval(first["mean"] - second["mean"], error, samples)
-
-
-def _share(share: dict[str, float], samples: int) -> str:
-    margin = student_margin(share["standard_error"], samples) or math.nan
-    return f"{percent(share['mean'], 1)} ± {percent(margin, 1)}"
 
 
 def _rounds(intervals: Sequence[Interval | None]) -> str:

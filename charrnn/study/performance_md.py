@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from charrnn.bench.run_bench import GOALS, UNITS, shown
-from charrnn.study.load_records import Records
+from charrnn.bench.result_tables import ENGINE_HEADS, GOALS, LOAD_HEADS, UNITS, engine_rows, load_rows, shown
+from charrnn.study.stored_records import Records
 from charrnn.text_tables import markdown_table
 
 
@@ -37,11 +37,9 @@ def load(records: Records) -> str:
     record = records.bench_if_measured("load")
     if record is None:
         return "`python scripts/report.py --load` measures many pages at once and puts its table here."
-    from charrnn.bench.server_load import HEADS, rows  # imports Playwright: only if there is a record
-
     settings = f"{record['checkpoint']}, {record['seconds']:g} s at {record['speed']} characters/s, on the same cores"
     note = f"<sub>{settings}; {record['machine']['processor']}, {record['machine']['cores']} cores</sub>"
-    return f"{markdown_table(HEADS, rows(record))}\n\n{note}"
+    return f"{markdown_table(LOAD_HEADS, load_rows(record))}\n\n{note}"
 
 
 def engine(records: Records) -> str:
@@ -49,11 +47,9 @@ def engine(records: Records) -> str:
     record = records.bench_if_measured("engine")
     if record is None:
         return "`python scripts/report.py --engine` compares the page's engine with Python and puts its table here."
-    from charrnn.bench.engine import HEADS, row
-
     machine = record["machine"]
     protocol = (
         f"{record['seeds']} texts of {record['chars']:,} characters per row, characters per CPU second, one thread"
     )
     note = f"<sub>{protocol}; {machine['processor']}, torch {machine['torch']}</sub>"
-    return f"{markdown_table(HEADS, [row(each) for each in record['rows']])}\n\n{note}"
+    return f"{markdown_table(ENGINE_HEADS, engine_rows(record['rows']))}\n\n{note}"

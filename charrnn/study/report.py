@@ -20,9 +20,9 @@ from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
 from charrnn.flag_types import path
 from charrnn.paths import REPOSITORY
 from charrnn.script_runner import script_parser
-from charrnn.study import performance_tables, results_document
+from charrnn.study import performance_md, readme_md, results_md
 from charrnn.study.lab_sheet_answers import lab_sheet
-from charrnn.study.load_records import BENCHES, Records, record
+from charrnn.study.stored_records import BENCHES, Records, record
 
 
 def store_runs(root: Path, folders: Sequence[Path]) -> None:
@@ -55,11 +55,11 @@ def generated_files(root: Path) -> dict[Path, str]:
     """Return the generated files with their content."""
     records = Records(root)
     sections = {
-        root / "README.md": {"results": results_document.summary(records)},
-        root / "docs" / "performance.md": performance_tables.sections(records),
+        root / "README.md": {"results": readme_md.results_table(records)},
+        root / "docs" / "performance.md": performance_md.sections(records),
     }
     files = {path: rewrite(path.read_text(encoding="utf-8"), parts) for path, parts in sections.items()}
-    written = {"results.md": results_document.page(records), "lab_sheet.json": lab_sheet(records)}
+    written = {"results.md": results_md.page(records), "lab_sheet.json": lab_sheet(records)}
     return files | {root / "docs" / name: text for name, text in written.items()}
 
 

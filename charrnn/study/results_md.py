@@ -13,11 +13,10 @@ from charrnn.gradient_flow.lyapunov import STRETCHES
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
 from charrnn.study.lab_sheet_claims import CLAIMS, corruption_of, filter_gains
-from charrnn.study.load_records import Records
 from charrnn.study.model_experiments import EXPONENT_CHARS
+from charrnn.study.stored_records import Records
 from charrnn.text_tables import kl, markdown_table, quoted, words_table
 
-SUMMARY = ("rnn-lab", "rnn", "gru", "lstm", "best", "minigpt")  # the runs that README.md shows
 CLAIMS_NOTE = """A claim says in which range a figure lies, and the figure has a 95 % interval (± or in brackets).
 **Confirmed**: the whole interval is within the range; **corrected**: it is outside; **open**: neither, and the figure
 names what would decide it; **partly**: of several figures some are within and the others outside. The sheet's losses
@@ -63,23 +62,6 @@ def page(records: Records) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def summary(records: Records) -> str:
-    """Format the held-out losses of the networks in README.md."""
-    body = []
-    for info in records.bundled:
-        if info.name not in SUMMARY:
-            continue
-        nats = records.mean(info.name)
-        network = f"{info.cell}, {info.hidden_dim} units, {info.step} steps"
-        figures = [
-            f"{nats.runs}",
-            _with_range(records, info.name, "val_stream_nats"),
-            f"{bits_per_char(nats.value):.2f}",
-        ]
-        body.append([f"`{info.name}`", network, f"{info.parameters:,}", *figures])
-    return words_table(["checkpoint", "network", "parameters", "runs", "nats (range)", "bits"], body)
-
-
 def initial_loss(records: Records) -> str:
     """Describe the losses before the first update."""
     values = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in records.bundled)
@@ -101,13 +83,8 @@ def _recipe(records: Records, name: str) -> list[str]:
     size = [f"{len(runs)}", f"{runs[0]['parameters']:,}", f"{runs[0]['step']}", f"{minutes:.1f}"]
     second_halves = [run["metrics"]["val_halves_nats"][1] for run in runs if "val_halves_nats" in run["metrics"]]
     half = f"{statistics.fmean(second_halves):.3f}" if second_halves else ""  # no run of an earlier version has them
-    nats = [_with_range(records, name, key) for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+    nats = [records.mean(name, key).with_range() for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
     return [f"`{name}`", *size, *nats, half, *_bits(stream)]
-
-
-def _with_range(records: Records, name: str, figure: str) -> str:
-    mean = records.mean(name, figure)
-    return f"{mean.value:.3f}" + (f" ({mean.low:.3f} to {mean.high:.3f})" if mean.runs > 1 else "")
 
 
 def _ngram(row: dict[str, Any]) -> list[str]:
@@ -148,7 +125,7 @@ def context(records: Records) -> str:
         for length in LENGTHS:
             recipe = name if length == 128 else f"{name}-seq{length}"
             if runs := records.recipes.get(recipe):
-                losses = (_with_range(records, recipe, figure) for figure in figures)
+                losses = (records.mean(recipe, figure).with_range() for figure in figures)
                 body.append([family, f"{length}", f"{runs[0]['step']}", f"{len(runs)}", *losses])
     trained = markdown_table(["network", "window", "steps", "runs", "train", "val `stream`", "val `cold`"], body)
     return (

@@ -1,1 +1,1 @@
-"""The Gradio app: page layout in `page.py`, the server in `launch.py`."""
+"""The Gradio app: page layout in `page.py`, the server in `gradio_server.py`."""

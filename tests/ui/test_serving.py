@@ -17,7 +17,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.commands import app as app_command
 from charrnn.gradient_flow import GradientFlow, gradient_flow
 from charrnn.ui.gradients import gradient_norms
-from charrnn.ui.launch import serve
+from charrnn.ui.gradio_server import serve
 from charrnn.ui.page import build_demo
 from charrnn.ui.server import analyses
 from charrnn.ui.server.checkpoint_store import Store
