@@ -2,8 +2,8 @@
 Answer the lab sheet section by section.
 
 The answers are docs/lab_sheet.json, which the page's tab Lab sheet shows. An answer has the verdict of
-`lab_sheet_claims.py`, a finding of `lab_sheet_findings.py` and the command that measures it again. All figures come from
-the stored records.
+`lab_sheet_claims.py`, a finding of `lab_sheet_findings.py` and the command that measures it again. All figures come
+from the stored records.
 """
 
 import json
