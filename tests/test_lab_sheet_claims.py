@@ -52,6 +52,13 @@ def test_verdict_follows_from_intervals(intervals, verdict):
     assert claims.judged("", *((interval, claims.POSITIVE) for interval in intervals)).verdict == verdict
 
 
+@pytest.mark.parametrize(("interval", "seeds"), [(Interval(-0.004, 0.016), 9), (Interval(-0.016, 0.004), 9)])
+def test_open_claim_names_the_seeds_that_decide_it(interval, seeds):
+    """The margin shrinks with the root of the number: 3 · (0.010 / 0.006)² = 8.3."""
+    verdict = claims.judged("", (interval, claims.POSITIVE), (Interval(1, 2), claims.POSITIVE), runs=3)
+    assert verdict.needed == f"about {seeds} seeds a recipe" and verdict.needed in verdict.figure
+
+
 def test_mean_of_seeds_has_pooled_students_interval(planted):
     """Check one recipe's spread, then two pooled; a single run has the pooled spread."""
     first, second = [1.50, 1.52, 1.57], [1.40, 1.41, 1.45]
@@ -87,7 +94,7 @@ def test_claim_on_layer_norm_follows_long_windows(planted, gain, verdict):
     losses |= {"rnn-layernorm": plain}
     losses |= {f"rnn-layernorm-seq{length}": [nats - gain for nats in plain] for length in (256, 512)}
     judged = claims.layer_norm(planted(losses))
-    assert judged.verdict == verdict and ("more seeds would decide it" in judged.figure) == (verdict == "open")
+    assert judged.verdict == verdict and ("seeds a recipe would decide it" in judged.figure) == (verdict == "open")
 
 
 @pytest.mark.parametrize(("runs", "diverged", "verdict"), [(3, 0, "open"), (6, 0, "corrected"), (6, 6, "confirmed")])

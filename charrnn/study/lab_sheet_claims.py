@@ -39,14 +39,20 @@ class Verdict(NamedTuple):
     needed: str = ""
 
 
-def judged(figure: str, *checks: tuple[Interval | None, Interval], needed: str = "more seeds") -> Verdict:
+def judged(
+    figure: str, *checks: tuple[Interval | None, Interval], needed: str = "more seeds", runs: int = 0
+) -> Verdict:
     """
     Apply the rule to pairs of a figure's interval, if any, and the claimed range.
 
-    needed: what would decide an open claim, appended to its figure.
+    needed: what would decide an open claim, appended to its figure; with `runs`, the intervals are of means over so
+    many seeds, and it is the number of seeds.
     """
     found = {_check(interval, claimed) for interval, claimed in checks}
     if OPEN in found:
+        times = max(_times_more(interval, claimed) for interval, claimed in checks)
+        if runs and math.isfinite(times):
+            needed = f"about {math.ceil(runs * times):,} seeds a recipe"
         return Verdict(OPEN, f"{figure}; {needed} would decide it", needed)
     return Verdict(found.pop() if len(found) == 1 else PARTLY, figure)
 
@@ -55,6 +61,17 @@ def _check(interval: Interval | None, claimed: Interval) -> str:
     if interval is not None and claimed.low <= interval.low and interval.high <= claimed.high:
         return CONFIRMED
     return CORRECTED if interval and (interval.high < claimed.low or interval.low > claimed.high) else OPEN
+
+
+def _times_more(interval: Interval | None, claimed: Interval) -> float:
+    """Return how many times more samples decide a check: the interval shrinks with their root, its middle stays."""
+    if interval is None:
+        return math.inf
+    if _check(interval, claimed) != OPEN:
+        return 1
+    middle, margin = (interval.low + interval.high) / 2, (interval.high - interval.low) / 2
+    distance = min(abs(middle - end) for end in claimed)
+    return (margin / distance) ** 2 if distance else math.inf
 
 
 def about(nats: float) -> Interval:
@@ -95,12 +112,13 @@ def lstm_loss(records: Records) -> Verdict:
         f"{train} in training, part of the units dropped out; {records.mean('lstm')} on held-out text, the GRU "
         f"{records.mean('gru')}"
     )
-    return judged(figure, (train.interval, about(1.4)))
+    return judged(figure, (train.interval, about(1.4)), runs=train.runs)
 
 
 def minigpt_loss(records: Records) -> Verdict:
     train = records.mean("minigpt", "train_loss_nats")
-    return judged(f"{train} in training, {records.mean('minigpt')} on held-out text", (train.interval, about(1.32)))
+    figure = f"{train} in training, {records.mean('minigpt')} on held-out text"
+    return judged(figure, (train.interval, about(1.32)), runs=train.runs)
 
 
 def coherence(records: Records) -> Verdict:
@@ -140,7 +158,7 @@ def layer_norm(records: Records) -> Verdict:
     runs = min(records.mean(f"rnn{kind}-seq{length}").runs for kind in ("", "-layernorm") for length in (256, 512))
     lower = f"held-out loss lower by {', '.join(shown)} characters of context with it"
     figure = f"{lower}, runs of each recipe: {runs} or more"
-    return judged(figure, *((gain, POSITIVE) for length, gain in gains.items() if length > 128))
+    return judged(figure, *((gain, POSITIVE) for length, gain in gains.items() if length > 128), runs=runs)
 
 
 def layer_norm_gains(records: Records) -> dict[int, Interval]:
