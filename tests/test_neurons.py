@@ -22,7 +22,7 @@ from charrnn.neurons import (
     top_spans,
     unit_names,
 )
-from charrnn.neurons.metrics import (
+from charrnn.neurons.association import (
     least_squares,
     r_squared,
     rank_order,

@@ -103,7 +103,7 @@ def test_page_and_builder_key_queries_alike():
     orders = [["validation", "train", "gradient norm"], ["train", "gradient norm", "validation"]]
     queries += [{"form": {}}, *({"form": {"parts": parts}} for parts in orders)]
     fields = ["checkpoint", "name", "knob", "view", "unit", "parts"]
-    script = "import('../../charrnn/ui/site/answers.js').then(({ keyOf }) => "
+    script = "import('../../charrnn/ui/site/kept_answers.js').then(({ keyOf }) => "
     script += f"console.log(JSON.stringify({json.dumps(queries)}.map((query) => keyOf({fields}, query)))))"
     done = run_node("-e", script)
     keys = [key_of(fields, query) for query in queries]
@@ -113,7 +113,7 @@ def test_page_and_builder_key_queries_alike():
 
 def test_bundled_modules_export_what_the_modules_do():
     files = {name: path.read_bytes() for name, path in served().items()}
-    entries = [WORKER, "session/session.js", "site/answers.js"]
+    entries = [WORKER, "session/session.js", "site/kept_answers.js"]
     names = modules_of(entries, files)
     found = node_json("run_module_exports.mjs", {"modules": names, "bundle": bundle(entries, files)})
     assert found.keys() == set(names) and all(imported == bundled for imported, bundled in found.values())

@@ -13,8 +13,8 @@ from huggingface_hub.utils import validate_repo_id
 from charrnn import __version__
 from charrnn.checkpoint import FILES, MAX_FILE_BYTES, MODEL, list_checkpoints
 from charrnn.control_char_escapes import printable
-from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, Bounds, bounded
 from charrnn.hub.errors import HubError, as_hub_errors
+from charrnn.hub.response_limits import LISTING_BYTES, LISTING_S, Bounds, bounded
 
 REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?")
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]

@@ -32,10 +32,10 @@ from charrnn.checkpoint import (
     resolve_inside,
 )
 from charrnn.export import RecordingError, graph_json
-from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.download import matches_any
 from charrnn.hub.errors import HubError, as_hub_errors, with_retries
 from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
+from charrnn.hub.response_limits import LISTING_BYTES, LISTING_S, bounded
 from charrnn.script_runner import shell_command
 
 OBSOLETE = ("curve.png",)  # published by earlier versions; deleted by a new release

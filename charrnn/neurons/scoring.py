@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.bootstrap import Interval, percentile_interval, resample_counts, with_interval
-from charrnn.neurons.concepts import BANK, Concept
-from charrnn.neurons.metrics import (
+from charrnn.neurons.association import (
     least_squares,
     r_squared,
     rank_order,
@@ -21,6 +20,7 @@ from charrnn.neurons.metrics import (
     resampled_r_squared,
     roc_auc,
 )
+from charrnn.neurons.concepts import BANK, Concept
 
 MIN_SAMPLES = 10  # characters with and without a label, in each half
 PERCENTILE = 99  # of the untrained units' scores: the baseline of a concept

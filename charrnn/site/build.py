@@ -94,7 +94,7 @@ def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, sm
         "page.js": (modules + sources["site/folder.js"].decode()).encode(),
         "worker.js": f'{bundle([WORKER], sources)}charrnnModule("{WORKER}");\n'.encode(),
         "page.css": b"".join(sources[name] for name in stylesheets()),
-        "theme.js": sources["site/theme.js"],
+        "dark_mode.js": sources["site/dark_mode.js"],
         PLOTLY: sources[PLOTLY],
     }
     return Site(html, {f"charrnn/{name}": content for name, content in data.items()}, modules)

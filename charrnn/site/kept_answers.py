@@ -1,8 +1,8 @@
 """
 Answers of the page's views that are kept with a site.
 
-The same generators that answer a page's queries on a server run once for each query that is kept. `site/answers.js`
-finds the answer of a query by the fields named here.
+The same generators that answer a page's queries on a server run once for each query that is kept.
+`ui/site/kept_answers.js` finds the answer of a query by the fields named here.
 """
 
 import json
@@ -222,7 +222,7 @@ class KeptAnswers:
 
 
 def key_of(fields: Iterable[str], query: Query) -> str:
-    """Return the key of a query, as site/answers.js does."""
+    """Return the key of a query, as site/kept_answers.js does."""
     return json.dumps([_value(query, name) for name in fields], separators=(",", ":"), ensure_ascii=False)
 
 

@@ -17,7 +17,7 @@ POLICY = (
 )
 
 STYLESHEET = '<link rel="stylesheet" href="charrnn/page.css">'
-THEME = '<script src="charrnn/theme.js"></script>'
+DARK_MODE = '<script src="charrnn/dark_mode.js"></script>'
 SCRIPT = '<script defer src="charrnn/page.js"></script>'
 
 
@@ -52,7 +52,7 @@ def page_html(parts: Mapping[str, Sequence[Part]]) -> str:
 {SCRIPT}
 </head>
 <body>
-{THEME}
+{DARK_MODE}
 <div class="gradio-container">
 <main class="main fillable">
 <div class="cr-header">{read("components/header.html")}</div>

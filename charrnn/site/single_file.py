@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from charrnn.site.build import Site
-from charrnn.site.page_html import SCRIPT, STYLESHEET, THEME
+from charrnn.site.page_html import DARK_MODE, SCRIPT, STYLESHEET
 from charrnn.ui.server.static_files import PLOTLY, read
 
 MARK = "<title>Char-RNN Lab</title>"
@@ -16,15 +16,15 @@ MARK_BYTES = 4096  # of a page, in which the mark is
 def single_file(site: Site) -> str:
     """Return the page with all of its files inside, compressed."""
     files = {name.removeprefix("charrnn/"): content for name, content in site.files.items()}
-    theme, boot = files["theme.js"].decode(), read("site/single_file.js")
+    dark_mode, boot = files["dark_mode.js"].decode(), read("site/single_file.js")
     data = {name: content for name, content in files.items() if name.endswith((".bin", ".json"))}
     data |= {PLOTLY: files[PLOTLY], "modules": site.modules.encode()}
-    allowed = " ".join(["blob:", *(f"'sha256-{_sha256(script)}'" for script in (theme, boot))])
+    allowed = " ".join(["blob:", *(f"'sha256-{_sha256(script)}'" for script in (dark_mode, boot))])
     html = site.html.replace("'self'", allowed, 1).replace("'self'", "blob:")  # script-src comes first
     packed = "".join(_element(name, content) for name, content in data.items())
     for link, content in (
         (STYLESHEET, f"<style>{files['page.css'].decode()}</style>"),
-        (THEME, f"<script>{theme}</script>"),
+        (DARK_MODE, f"<script>{dark_mode}</script>"),
         (SCRIPT, f"{packed}<script>{boot}</script>"),
     ):
         html = html.replace(link, content)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from charrnn.ui.components.theme import theme
+from charrnn.ui.components.gradio_theme import theme
 from charrnn.ui.server.middleware import bare_name, is_loopback, wrap_app
 from charrnn.ui.server.request_deadline import ReceiveDeadlineProtocol
 from charrnn.ui.server.static_files import read, routes

@@ -1,7 +1,7 @@
 // A form with a custom text. The text applies when a button is pressed.
 
 import { page } from "./page_state.js";
-import { headingOf, registerUnlinked } from "./unlinked.js";
+import { headingOf, registerUnlinked } from "./unlinked_state.js";
 
 /**
  * Set up the form; `changed` is called with the text of a button: the custom one, that of Write, or "" for the default.

@@ -6,7 +6,7 @@ import { createModelForms } from "../components/model_pair.js";
 import { ColorScale } from "../components/color_scale.js";
 import { characterSpan } from "../components/colored_text.js";
 import { onTheme, page, quoted } from "../components/page_state.js";
-import { headingOf, registerUnlinked } from "../components/unlinked.js";
+import { headingOf, registerUnlinked } from "../components/unlinked_state.js";
 
 const [MIN_LEVEL, MAX_LEVEL] = [-400, 200]; // hundredths of a decade: the ends of the scale
 const MIN_UNDERLINED = 0; // one logit

@@ -7,7 +7,7 @@ import { requirePython } from "../components/needs_python.js";
 import { page } from "../components/page_state.js";
 import { createTable } from "../components/table/table.js";
 import { bindTextForm } from "../components/text_form.js";
-import { headingOf, registerUnlinked } from "../components/unlinked.js";
+import { headingOf, registerUnlinked } from "../components/unlinked_state.js";
 import { createCards } from "./cards.js";
 import { showUnit } from "./show_unit.js";
 

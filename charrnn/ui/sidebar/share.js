@@ -1,7 +1,7 @@
 // Copies a link or Python code that reproduces the text.
 
 import { page } from "../components/page_state.js";
-import { unlinked } from "../components/unlinked.js";
+import { unlinked } from "../components/unlinked_state.js";
 import { session } from "../session/page_session.js";
 import { selectedTab } from "../session/saved_page.js";
 import { MAX_RUN_CHARS, NO_INTERVENTIONS, isEqual } from "../session/session.js";

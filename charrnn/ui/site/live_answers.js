@@ -4,14 +4,14 @@ import { countCharacters } from "../components/code_points.js";
 import { knownToAll, offeredModel } from "../components/offered_models.js";
 import { page } from "../components/page_state.js";
 import { provider } from "../session/page_session.js";
-import { NEEDS_PYTHON, SIMILAR } from "./answers.js";
+import { NEEDS_PYTHON, SIMILAR } from "./kept_answers.js";
 import { givenText, grouped } from "./source_text.js";
 import { sourceMessage } from "./source_values.js";
 import { clampCost, differenceAnswer } from "./surprisal.js";
 
 const MAX_COST_CHARS = 3500; // as in neurons/clamp.py
 
-/** By view: yields the messages of an answer. kept: those kept for the query, or null; see answers.js. */
+/** By view: yields the messages of an answer. kept: those kept for the query, or null; see kept_answers.js. */
 export const liveAnswers = {
   async *"gradients/saliency"({ form: { A, B, text: asked } }, [{ sources, source_of: sourceOf, heat }]) {
     const at = sourceOf[A.checkpoint.name];

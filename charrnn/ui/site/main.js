@@ -2,7 +2,7 @@
 // charrnn/site/bundle.py makes of all modules, where charrnnModule(name) gives the exports of one.
 
 import { edition } from "../components/edition.js";
-import { Answers, NEEDS_PYTHON } from "./answers.js";
+import { Answers, NEEDS_PYTHON } from "./kept_answers.js";
 import { readFile, readJson } from "./files.js";
 import { Lecture } from "./lecture.js";
 import { readLink } from "./read_link.js";

@@ -8,7 +8,7 @@ import { knownToAll } from "../components/offered_models.js";
 import { logitSurprisal } from "../components/sampler.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
 import { KINDS, kinds } from "./char_classes.js";
-import { deltaFigure, describeDelta } from "./delta_figure.js";
+import { deltaFigure, describeDelta } from "./surprisal_difference_figure.js";
 import { givenText, grouped } from "./source_text.js";
 
 const MAX_COMPARED_CHARS = 10_000;

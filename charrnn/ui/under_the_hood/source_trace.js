@@ -4,7 +4,7 @@ import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { ColorScale } from "../components/color_scale.js";
 import { onTheme, page, visible } from "../components/page_state.js";
-import { registerUnlinked } from "../components/unlinked.js";
+import { registerUnlinked } from "../components/unlinked_state.js";
 import { createDiagram } from "./cell_diagram.js";
 import { createSourceBlocks } from "./source_lines.js";
 

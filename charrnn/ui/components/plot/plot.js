@@ -5,7 +5,7 @@ import { createViewQuery } from "../view_query.js";
 import { createTable } from "../table/table.js";
 import { createModelCheckboxes } from "./model_checkboxes.js";
 import { createFigure } from "./figure.js";
-import { headingOf, registerUnlinked } from "../unlinked.js";
+import { headingOf, registerUnlinked } from "../unlinked_state.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {

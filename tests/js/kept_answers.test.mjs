@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Answers, NEEDS_PYTHON, SIMILAR } from "../../charrnn/ui/site/answers.js";
+import { Answers, NEEDS_PYTHON, SIMILAR } from "../../charrnn/ui/site/kept_answers.js";
 
 const FILES = { '[["rnn",9],"h",1]': "a", '[["rnn",9],"h",null]': "b", '[["rnn",9],null,null]': "c" };
 const UNIT = { fields: ["checkpoint", "view", "unit"], optional: ["unit", "view"], nearest: "", blank: ["text"], models: false, files: FILES };
