@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from charrnn import hub
 from charrnn.control_char_escapes import printable
-from charrnn.hub import bounds, download, errors, upload
+from charrnn.hub import download, errors, response_limits, upload
 
 pytestmark = pytest.mark.process
 
@@ -52,7 +52,7 @@ def mock_hub(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request],
     def client() -> httpx2.Client:
         return httpx2.Client(transport=httpx2.MockTransport(answer), follow_redirects=True)
 
-    for module in (bounds, errors):
+    for module in (response_limits, errors):
         monkeypatch.setattr(module, "default_client_factory", client, raising=False)
     monkeypatch.setattr("huggingface_hub.utils._http._GLOBAL_CLIENT_FACTORY", client)
     monkeypatch.setattr("huggingface_hub.utils._http._GLOBAL_CLIENT", None)
