@@ -7,10 +7,12 @@ from typing import Any
 
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.bootstrap import interval_from_record, student_margin, with_interval
+from charrnn.commands.analyse import CHANCE_NETWORKS
 from charrnn.context_use import BATCH, describe_length, memory_from_record
 from charrnn.gradient_flow import flow_from_record
 from charrnn.gradient_flow.lyapunov import STRETCHES
 from charrnn.metrics import bits_per_char, perplexity
+from charrnn.neurons import leaderboards_from_record
 from charrnn.published_results import PUBLISHED
 from charrnn.study.lab_sheet_claims import CLAIMS, corruption_of, filter_gains
 from charrnn.study.model_experiments import EXPONENT_CHARS
@@ -57,6 +59,7 @@ def page(records: Records) -> str:
         f"## Without clipping\n\n{clipping(records)}",
         f"## ReLU in the place of tanh\n\n{relu(records)}",
         f"## How far back\n\n{reach(records)}\n\n{context_use(records)}\n\n{recurrent_scale(records)}",
+        f"## Units that track a concept\n\n{units(records)}",
         f"## A sample of each\n\n{samples(records)}",
     ]
     return "\n\n".join(sections) + "\n"
@@ -318,6 +321,24 @@ def recurrent_scale(records: Records) -> str:
         f"the exponent over its first {EXPONENT_CHARS:,} characters, ± its 95 % interval. Pascanu et al. 2013: "
         "with tanh the gradient must vanish where σ_max(W_hh) < 1, and can grow "
         f"(exponent above 0) only where it is greater.\n\n{markdown_table(heads, body)}"
+    )
+
+
+def units(records: Records) -> str:
+    """Format the numbers of concepts that have a unit, trained and by chance."""
+    found = {info.name: leaderboards_from_record(records.analysis(info, "units")) for info in records.bundled}
+    body = [
+        [f"`{name}`", ", ".join(f"{view}: {board.found} ({board.chance:.1f})" for view, board in stored.boards.items())]
+        for name, stored in found.items()
+    ]
+    first = next(iter(found.values()))
+    board = next(iter(first.boards.values()))
+    return (
+        f"Concepts, of {len(board.best)}, that have a unit among the states, gates or layers, in brackets how many an "
+        f"untrained network has by the same protocol: the mean over {CHANCE_NETWORKS} of them that are not part of the "
+        f"baseline. Units are chosen on the first half of {first.characters:,} held-out characters and tested on the "
+        f"second against untrained units ({board.untrained_units:,} of `{records.bundled[0].name}`).\n\n"
+        + markdown_table(["network", "concepts with a unit (by chance)"], body)
     )
 
 
