@@ -178,10 +178,12 @@ METADATA = {
     "history of numbers": (set_metadata("history", [1]), "1 is not a point of a training curve"),
     **{
         f"history with a {key} beyond all bounds": (
-            set_metadata("history", [POINT | {"step": 0, key: 1e39}]),
-            rf"{key} is 1e\+39 in a point of a training curve: it must be 0 to",
+            set_metadata("history", [POINT | {"step": 0, key: value}]),
+            rf"{key} is {value:g} in a point of a training curve: it must be 0 to".replace("+", r"\+"),
         )
-        for key in POINT
+        for key, value in (
+            dict.fromkeys(POINT, 1e39) | dict.fromkeys(("train_loss_nats", "val_loss_nats"), 1e16)
+        ).items()
     },
     "history with a loss below zero": (
         set_metadata("history", [POINT | {"step": 0, "val_loss_nats": -1}]),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from charrnn.bootstrap import resample_counts
+from charrnn.checkpoint import load
 from charrnn.model import CharRNN
 from charrnn.neurons import (
     BANK,
@@ -33,6 +34,7 @@ from charrnn.neurons.association import (
 from charrnn.neurons.scoring import with_intervals
 from charrnn.training import untrained
 from charrnn.vocab import Vocab
+from tests.cli import ROOT
 from tests.trained_checkpoints import TEXT
 
 CONCEPTS = {concept.name: concept for concept in BANK}
@@ -248,6 +250,13 @@ def test_planted_unit_is_found_and_noise_is_not():
     others = [unit_names(targets, scored(untrained(config, len(vocab), {}, seed)), baseline) for seed in range(10)]
     share = np.mean([name is not None for unit in others for name in unit])
     assert share <= 0.05
+
+
+def test_saturated_activations_are_told_apart():
+    """In float32 many are exactly ±1, and ranks among them would depend on the tanh."""
+    rnn = load(ROOT / "checkpoints" / "rnn")
+    h = all_activations(rnn.model.decoder(), rnn.vocab.encode(rnn.info.passage[:1000]), "h")
+    assert (np.abs(h) == 1).mean() < 0.02 and (np.abs(h.astype(np.float32)) == 1).mean() > 0.2
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "minigpt"])

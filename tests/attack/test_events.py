@@ -67,6 +67,11 @@ WRONG: dict[str, list[Any]] = {
 }
 
 
+def test_text_answers_are_compressed(app: AttackedApp):
+    answer = app.post("gradio_api/run/continue_text", {"data": [RIGHT]})
+    assert answer.headers["content-encoding"] in ("br", "gzip")
+
+
 def test_wrong_text_calls_are_refused(app: AttackedApp):
     assert app.continue_text(RIGHT)["text"].startswith("ROMEO:")
     for name, values in WRONG.items():

@@ -1,4 +1,4 @@
-"""The form of a pattern marks errors by code points and never reloads the page."""
+"""The page counts code points, and a form never reloads it."""
 
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -16,6 +16,19 @@ def test_pattern_error_mark_counts_code_points(page: Page):
     error = page.locator("#cr-units .cr-pattern-error")
     error.wait_for()
     assert error.locator("mark").text_content() == "(" and error.locator("code").text_content() == "😀😀(b"
+
+
+def test_first_difference_of_texts_counts_code_points(page: Page, app: str):
+    shown = page.evaluate(
+        """async (module) => {
+            const { createTextPair } = await import(module);
+            const box = document.createElement("div");
+            createTextPair(box)({ texts: ["a😀b", "a😀cd"], prompt: "😀", divergence: { at: 2 } }, ["A", "B"]);
+            return [...box.querySelectorAll(".cr-written > *")].map((part) => part.textContent);
+        }""",
+        f"{app}charrnn/components/text_pair.js",
+    )
+    assert shown == ["😀", "a😀", "b", "", "😀", "a😀", "c", "d"]
 
 
 def test_form_submitted_before_its_script_loads_stays(context: BrowserContext, app: str):
