@@ -11,6 +11,7 @@ import pytest
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.bootstrap import Interval
 from charrnn.checkpoint import load, write_analyses
+from charrnn.corpus import title_of
 from charrnn.neurons import (
     BANK,
     Baseline,
@@ -167,6 +168,7 @@ def test_stored_leaderboard_is_for_last_step(tmp_path: Path, units: Units, train
     (*_, last) = messages(leaderboard, own, "rnn")
     assert cells(last)["vowel"][1:8] == [3, "−", 0.9, 0.8125, 0.75, 0.78125, 0.03125]
     assert cells(last)["newline"][6:8] == [1.015625, 0.99 - 1.015625] and "5 of 16 units" in last["words"]
+    assert f" characters of the validation part of {title_of(info.data_sha256)}" in last["words"]
     assert messages(unit_activations, own, "rnn")[-1]["unit"] == 3
     assert len(messages(leaderboard, own, "rnn", 0)) > 2
     assert len(messages(leaderboard, own, "rnn", text=OWN)) > 2

@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from charrnn import figures
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import load, write_analyses
+from charrnn.corpus import title_of
 from charrnn.gradient_flow import GradientFlow, flow_record, gradient_flow
 from charrnn.ui.compare.scoreboard import reach
 from charrnn.ui.gradients.gradient_norms import curves
@@ -85,7 +86,7 @@ def test_stored_flow_is_shown_in_gradients_and_compare(trained: Path, tmp_path: 
         np.testing.assert_allclose(getattr(found, name), getattr(flow, name), rtol=1e-5)
     last = answers(store, ViewQuery(names=("rnn",)))[-1]
     assert last["table"]["rows"][0]["cells"][1]["text"] == reach(loaded.info)[0].text == "7.7"
-    assert "Measured at 345 places in the validation part of" in last["words"]
+    assert f"345 places in the validation part of {title_of(loaded.info.data_sha256)} (" in last["words"]
     assert (
         gradient_of(store, loaded, SourceText(CUSTOM_TEXT))[0].half_life_chars
         == expected(trained, "rnn", CUSTOM_TEXT).half_life_chars

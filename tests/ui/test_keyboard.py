@@ -78,6 +78,10 @@ def test_controls_are_in_order_and_keys_can_be_switched_off(page: Page):
     assert order[0] == "Skip to the tabs"
     expected = ["Write again space", "New text", "Clear the text", "Copy link", "Copy as Python"]
     assert [label for label in order if label in expected] == expected
+    page.locator(".cr-line span").nth(text(page).index(" ") - 1).hover()
+    expect(page.get_by_role("button", name="“space”, write it here")).to_be_visible()  # not “␣”
+    for canvas in page.locator("canvas[tabindex='0']").all():  # which take the arrow keys
+        expect(canvas).to_have_role("application")
     page.locator(".cr-skip").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("tab", name="Write")).to_be_focused()
