@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 import charrnn
 from charrnn import cli, paths, script_runner
 from charrnn.commands import app, sample
+from setup import BUNDLED
 from tests.cli import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -38,14 +39,14 @@ def pins(name: str) -> dict[str, str]:
 
 
 def libraries(*folders: str) -> set[str]:
-    """The distributions imported in these folders."""
+    """Return the distributions imported in these folders."""
     found: set[str] = set()
     for path in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found |= {name.partition(".")[0] for name in names}
-    outside = found - set(sys.stdlib_module_names) - {"charrnn", "tests", "scripts", "spaces", ""}
+    outside = found - set(sys.stdlib_module_names) - {"charrnn", "tests", "scripts", "setup", "spaces", ""}
     return {DISTRIBUTIONS.get(name, name) for name in outside}
 
 
@@ -53,17 +54,7 @@ def libraries(*folders: str) -> set[str]:
 def wheel(tmp_path_factory) -> Path:
     """Build a wheel."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
-    parts = ["charrnn", "checkpoints/rnn", "checkpoints/lstm", "docs/study.json", "docs/bench_profile.json"]
-    for part in [
-        *parts,
-        "docs/lab_sheet.json",
-        "docs/runs.json",
-        "pyproject.toml",
-        "setup.py",
-        "README.md",
-        "LICENSE",
-        "requirements.txt",
-    ]:
+    for part in ["charrnn", "pyproject.toml", "setup.py", "README.md", "LICENSE", *BUNDLED]:
         (source / part).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -85,10 +76,14 @@ def test_wheel_holds_package_and_two_checkpoints(wheel):
     assert package <= names
     bundled = {name.removeprefix("charrnn/bundled/") for name in names if name.startswith("charrnn/bundled/")}
     assert {name.split("/")[1] for name in bundled if name.startswith("checkpoints/")} == {"rnn", "lstm"}
-    records = {"docs/study.json", "docs/runs.json", "docs/lab_sheet.json", "requirements.txt"}
-    assert records | {"checkpoints/rnn/model.safetensors"} <= bundled
+    assert {name for name in BUNDLED if (ROOT / name).is_file()} | {"checkpoints/rnn/model.safetensors"} <= bundled
     assert "checkpoints/rnn/training.safetensors" not in bundled
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"charrnn"}
+
+
+def test_source_distribution_has_bundled_files():
+    lines = [line.split() for line in (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()]
+    assert {name for verb, *names in lines if verb in ("graft", "include") for name in names} == set(BUNDLED)
 
 
 @pytest.mark.process
