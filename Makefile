@@ -1,5 +1,5 @@
-# make app    the page, on the bundled checkpoint          make test      lint, types and the quick tests
-# make static the page without a server, built and served          make test-all    every test, as CI
+# make app    the page with the bundled checkpoints         make test      lint, types and the quick tests
+# make static the page without a server, built and served   make test-all  every test
 # make audit  look up known vulnerabilities of the dependencies
 # make clean  remove the virtual environment     ARGS="--port 8000" goes to the app, to pytest or to pip-audit
 
@@ -22,8 +22,8 @@ test: .venv/test-installed
 test-all: .venv/test-installed
 	$(BIN)/python scripts/dev/check.py --all $(ARGS)
 
-# pip-audit has an environment of its own: the app depends on none of it. It looks up every installed package, indirect
-# dependencies too, without the local part of a version ("+cpu"). --strict: a package that cannot be looked up is an error.
+# pip-audit has its own environment, since the app does not depend on it. It looks up every installed package, also indirect
+# dependencies, without the local part of a version ("+cpu"). --strict: a package that cannot be looked up is an error.
 audit: .venv/test-installed .venv/audit/bin/pip-audit
 	$(BIN)/python -m pip list --format freeze > .venv/audit/installed.txt
 	sed 's/+.*//' .venv/audit/installed.txt > .venv/audit/requirements.txt
@@ -33,7 +33,7 @@ audit: .venv/test-installed .venv/audit/bin/pip-audit
 	$(BIN)/python -m venv .venv/audit
 	.venv/audit/bin/python -m pip install pip-audit==2.10.1
 
-# A stamp is newer than the list it was installed from: a second run installs nothing.
+# A stamp newer than its list of requirements means that they are installed.
 .venv/app-installed: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install -r requirements.txt
 	@touch $@

@@ -1,7 +1,7 @@
-# What a job of the Hub runs: train every network on all the cores there are, and publish them.
-# The code is that of the Space $NAME, the checkpoints go to the repository of the same name.
+# A Hugging Face job: train every network on all cores and publish the checkpoints.
+# It takes the code from the Space $NAME and publishes to the repository of the same name.
 set -eu
-export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu # the torch without CUDA
+export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu # PyTorch without CUDA
 pip install -q huggingface_hub
 hf download "$NAME" --repo-type space --local-dir lab
 cd lab

@@ -61,7 +61,7 @@ def test_nginx_accepts_configuration(tmp_path):
 def test_nginx_balances_calls():
     configuration = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
     call = configuration.partition(f"location = {TEXT_CALL} {{")[2].partition("}")[0]
-    assert "proxy_pass http://by_turns;" in call and "non_idempotent" in call
+    assert "proxy_pass http://round_robin;" in call and "non_idempotent" in call
     assert f"client_max_body_size {MAX_BYTES >> 10}k;" in configuration
 
 

@@ -42,7 +42,7 @@ def test_notebook_shell_lines_are_portable():
 
 
 def set_to(source: str, **values: object) -> str:
-    """A cell with other values in its lines `NAME = value`."""
+    """Return a cell with other values in its lines `NAME = value`."""
     for name, value in values.items():
         (old,) = re.findall(rf"^{name} = .*$", source, re.MULTILINE)
         source = source.replace(old, f"{name} = {value!r}")
@@ -50,13 +50,13 @@ def set_to(source: str, **values: object) -> str:
 
 
 def printed(cell: nbformat.NotebookNode) -> str:
-    """The printed output of a cell."""
+    """Return the printed output of a cell."""
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
 
 def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "lab").symlink_to(ROOT)
-    python = tmp_path / "Program Files" / "python"  # a path with a blank
+    python = tmp_path / "Program Files" / "python"  # a path with a space
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
@@ -115,7 +115,7 @@ def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monk
     assert f"Char-RNN Lab: http://127.0.0.1:{port}" in printed(cells["open"])
     info = checkpoint.describe(tmp_path / "runs/mine")
     assert (info.cell, info.step, info.config["hidden_dim"]) == ("gru", 30, 16)
-    assert f"the network                  {info.metrics['val_stream_nats']:.3f} nats" in printed(cells["floors"])
+    assert f"the network                  {info.metrics['val_stream_nats']:.3f} nats" in printed(cells["baselines"])
     assert re.search(r"mine: (more than )?\d+", printed(cells["reach"]))
     drawn = [name for name, cell in cells.items() if any(o.output_type == "display_data" for o in cell.outputs)]
     assert drawn == ["curve", "reach"]

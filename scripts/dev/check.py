@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from charrnn import script_runner
 
 QUICK = "not (browser or process or slow) or smoke"
-# In the order of tests/conftest.py: by default pytest-xdist begins with the files of most tests.
+# Keep the order of tests/conftest.py; by default pytest-xdist begins with the files with the most tests.
 TWO_WORKERS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 

@@ -79,7 +79,7 @@ def plant(source: str, node: ast.expr, fault: ast.expr) -> str:
 
 
 def chosen(under: Path, count: int, seed: int) -> list[tuple[Path, ast.expr, ast.expr]]:
-    """Draw places without replacement, uniformly from a folder."""
+    """Draw faults without replacement, uniformly from a folder."""
     places = [
         (path, node, fault)
         for path in sorted(under.rglob("*.py"))

@@ -1,5 +1,5 @@
 """
-Pictures of the page, taken from the running app in a real Chromium.
+Take pictures of the page in Chromium.
 
     python scripts/dev/screenshot.py                  the README's: docs/write.png
     python scripts/dev/screenshot.py --all pictures   every tab in light, dark, on a phone and in a lecture
@@ -64,7 +64,7 @@ def opened(browser: Browser, address: str, look: str) -> Iterator[Page]:
 
 
 def point_at_a_unit(page: Page) -> None:
-    """Color the text by the first named unit and point at an open choice in it."""
+    """Color the text by the first named unit; point at an uncertain character."""
     column = page.evaluate(LEAST_CERTAIN)
     box = page.locator(".cr-strips").bounding_box()
     assert box
@@ -113,7 +113,7 @@ def of_readme(browser: Browser, address: str, out: Path) -> None:
 
 def main() -> None:
     """Take the pictures."""
-    parser = argparse.ArgumentParser(description="Pictures of the page, taken from the running app.")
+    parser = argparse.ArgumentParser(description="Take pictures of the page in Chromium.")
     parser.add_argument("--out", type=flag_types.path, default=ROOT / "docs", help="folder of the README's picture")
     parser.add_argument(
         "--all", type=flag_types.path, metavar="FOLDER", help="every tab in every look instead, into this folder"

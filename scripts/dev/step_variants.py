@@ -1,10 +1,10 @@
 """
-Time variants of a training step that were tried, and not kept, against the present one.
+Time rejected variants of a training step against the present one.
 
     python scripts/dev/step_variants.py                 two tables, about a minute
 
 The variants alternate; a ratio is that of the medians, above 1 for a slower variant. Of the vanilla network the two
-loops over T are timed, of MiniGPT whole steps. The page's table is in docs/performance.md.
+loops over T are timed, of MiniGPT whole steps. docs/performance.md has its output.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def minigpt_steps() -> dict[str, Step]:
 
 
 def dropout_of_bytes(x: Tensor, share: float, rng: torch.Generator | None) -> Tensor:
-    """Apply dropout with a mask of one byte per number, whose share is a multiple of 1/256."""
+    """Apply dropout by a mask of random bytes; the rate is a multiple of 1/256."""
     if rng is None or share == 0:
         return x
     random = torch.empty(x.shape, dtype=torch.uint8).random_(generator=rng)
@@ -108,6 +108,7 @@ def dropout_of_bytes(x: Tensor, share: float, rng: torch.Generator | None) -> Te
 
 
 def main() -> None:
+    """Print both tables."""
     parser = argparse.ArgumentParser(description="Time variants of a training step against the present one.")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each variant (default 15)")
     rounds = parser.parse_args().rounds

@@ -1,8 +1,8 @@
 """
-Write constraints.txt from a clean environment with requirements-dev.txt.
+Write constraints.txt: the versions in an environment with requirements-dev.txt.
 
-    python scripts/dev/write_constraints.py            makes the environment, which downloads PyTorch
-    python scripts/dev/write_constraints.py --python /path/to/venv/bin/python    of an environment that exists
+    python scripts/dev/write_constraints.py            in a new environment; downloads PyTorch
+    python scripts/dev/write_constraints.py --python /path/to/venv/bin/python    in an existing one
 
 Docker and the workflows install with these constraints. The local part of a version (+cpu) is left out.
 """
@@ -28,9 +28,9 @@ def installed(python: Path) -> list[str]:
 
 
 def main() -> int:
-    """Write the file; the exit code."""
+    """Write the file; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", type=Path, help="an environment that exists (default: a new one)")
+    parser.add_argument("--python", type=Path, help="Python of an existing environment (default: a new one)")
     python = parser.parse_args().python
     with tempfile.TemporaryDirectory() as folder:
         if python is None:
