@@ -27,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 from hf_xet import XetFileInfo, XetSession  # pyright: ignore[reportAttributeAccessIssue]
 
 TOKEN = "hf_a_token_that_may_write"
-PRIVATE_ORGANIZATION = "house"  # its new repositories are private by default
+PRIVATE_ORGANIZATION = "private-lab"  # its new repositories are private by default
 
 
 @dataclass

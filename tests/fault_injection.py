@@ -33,7 +33,7 @@ class Faults:
         self.descriptors: set[int] = set()
 
     def concerns(self, target: Any) -> bool:
-        """Whether a path or descriptor belongs to a file below the root."""
+        """Return whether a path or descriptor belongs to a file below the root."""
         if isinstance(target, int):
             return target in self.descriptors
         path = os.fspath(target)

@@ -122,6 +122,6 @@ def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str
     fields |= {"metrics": losses | {"minutes": 2.25, "sample": "abc ``` abc"}, "passage": "cab abc"}
     history = [Metrics(0, 1.7, 1.7, 0.4, 1e-4, 0.0), Metrics(2000, 1.3, 1.5, 0.4, 1e-4, 130.0)]
     write_model(folder, model, vocab, **fields, history=history, saved={step: model.state_dict() for step in steps})
-    (folder / "training.safetensors").write_bytes(b"the optimiser's state")
+    (folder / "training.safetensors").write_bytes(b"the optimizer's state")
     (folder / "notes.txt").write_text("mine")
     return folder

@@ -126,9 +126,7 @@ def test_intervals_are_restored_from_records():
         assert interval_from_record(record, "half_life") == interval
 
 
-@pytest.mark.parametrize(
-    ("samples", "quantile"), [(3, 4.3027), (4, 3.1824), (6, 2.5706), (16, 2.1314), (32, 2.0395), (10**6, 1.95996)]
-)
+@pytest.mark.parametrize(("samples", "quantile"), [(3, 4.3027), (4, 3.1824), (6, 2.5706), (16, 2.1314), (32, 2.0395)])
 def test_margin_is_students_quantile(samples, quantile):
     margin = student_margin(2.0, samples)
     assert margin == pytest.approx(2 * quantile, rel=0.01 if samples < 5 else 1e-3)

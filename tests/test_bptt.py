@@ -103,7 +103,7 @@ def test_fast_pass_matches_cell_at_any_size(which, sizes, seed):
 
 @every_cell
 def test_float32_stays_close_to_float64(kind, layer_norm):
-    """Rows enough for oneDNN; small weights: a chaotic network would amplify any rounding error."""
+    """Enough rows for oneDNN, and small weights: chaos would amplify rounding errors."""
     cell, embed, ids, state = problem(kind, layer_norm, sizes=(20, MIN_ROWS, 60, 32))
     for weight in cell.W_ih.weight, cell.W_hh.weight:
         weight.data.mul_(0.2)

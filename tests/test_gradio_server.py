@@ -245,7 +245,7 @@ def test_deadline_is_of_each_request(address, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_path_flags_refuse_empty_strings():
-    """By `flag_types.path`: see `test_empty_path_is_refused`."""
+    """Check that each uses `flag_types.path`; see `test_empty_path_is_refused`."""
     sources = [*(ROOT / "charrnn").rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "app.py"]
     assert [source.name for source in sources if "type=Path" in source.read_text(encoding="utf-8")] == []
     with pytest.raises(hub.HubError, match="'' is neither a folder nor a Hub repository"):

@@ -59,7 +59,7 @@ def mock_hub(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request],
 
 
 def hub_error(work: Callable[[], object]) -> hub.HubError:
-    """Call a function that fails; its error, with checked messages."""
+    """Call a function that fails; check the messages of its error and return it."""
     with pytest.raises(hub.HubError) as caught:
         work()
     for text in (str(caught.value), caught.value.user_message):

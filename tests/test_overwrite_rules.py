@@ -1,5 +1,5 @@
 """
-Which command may write to which target folder.
+Commands write only to permitted target folders.
 
 A command that is refused, or has nothing to do, changes and creates no file.
 """
@@ -22,7 +22,7 @@ from charrnn.checkpoint.disk_space import MAX_VOCAB_BYTES
 from charrnn.checkpoint.safetensors_io import MAX_HEADER_BYTES
 from charrnn.commands import sweep, train, train_all, train_flags, train_folder, train_run
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
-from charrnn.metrics import Metrics, format_speed
+from charrnn.metrics import Metrics
 from charrnn.training import RECIPES, DivergedError, Training, saved_steps
 from charrnn.training.resume_state import state_shapes
 from charrnn.training.trainer import measured_every
@@ -414,11 +414,3 @@ def test_diverged_run_names_its_own_checkpoint(own, tmp_path, typed, capsys, mon
     assert "last good" not in failed.err and checkpoint.describe(tmp_path / "rnn").seed == 1
     fresh = run_main(capsys, train.main, *flags, "--out", tmp_path / "fresh")
     assert fresh.code == 1 and f"the last good checkpoint is {tmp_path / 'fresh'}, step 0" in fresh.err
-
-
-def test_pace_shows_time_speed_and_rest():
-    times = {0: 0.5, 100: 10.5, 200: 15.5, 300: 65}
-    history = [Metrics(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in times.items()]
-    lines = [format_speed(history[: n + 1], 300) for n in range(4)]
-    assert lines[:2] == ["0:00:00", "0:00:10  10.0 steps/s  0:00:20 to go"]
-    assert lines[2:] == ["0:00:16  20.0 steps/s  0:00:05 to go", "0:01:05  2.0 steps/s"]

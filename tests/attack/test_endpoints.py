@@ -43,7 +43,7 @@ VALID: dict[str, list[Any]] = {"prompt": ["", ".", "NaN", "Infinity"], "temperat
 
 
 def is_clear_reason(reason: Any) -> bool:
-    """Whether it is one printable line that says what to do instead."""
+    """Return whether a reason is one printable line that names a remedy."""
     is_line = isinstance(reason, str) and reason.isprintable() and len(reason) <= 1000
     return is_line and bool(re.search(r"\b(give|choose|leave|call|send|reload|at least|at most) ", reason))
 

@@ -29,7 +29,7 @@ GARBAGE: list[Any] = [
 
 
 def starts_timing(app: AttackedApp, part: int | None, data: Any) -> bool:
-    """Whether an event times a training step, for seconds."""
+    """Return whether an event times a training step, for seconds."""
     is_timing = app.modules.get(part) == "charrnn/under_the_hood/live_timing.js"
     return is_timing and isinstance(data, dict) and data.get("width") == 900
 

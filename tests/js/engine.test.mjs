@@ -151,7 +151,7 @@ for (const name of NETWORKS) {
     });
   });
 
-  test(`${name}: a state comes back`, () => {
+  test(`${name}: a restored state continues the text`, () => {
     const decoder = make();
     const { logits } = expected.outputs;
     for (const split of [0, 3, 14, 30]) {
@@ -165,7 +165,7 @@ for (const name of NETWORKS) {
     }
   });
 
-  test(`${name}: clamps hold, and go`, () => {
+  test(`${name}: clamps apply and can be removed`, () => {
     const decoder = make();
     decoder.clamp(expected.clamps);
     same(decoder, expected.ids.slice(0, 60), expected.clamped);
@@ -276,7 +276,7 @@ test("a long text is read a thousand characters at a time", async () => {
   assert.deepEqual([end.text, end.columns.length], ["", 0]);
 });
 
-test("the answer from the start describes the model, and leaves out what it does not know", async () => {
+test("the first answer describes the model and drops unknown characters", async () => {
   const counts = { loads: 0 };
   const engine = engineOf(counts);
   const piece = await engine.continue(request("gru", { text: "a😀bé", prompt: 3, view: "f", count: 1 }));

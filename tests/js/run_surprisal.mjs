@@ -26,5 +26,5 @@ async function answer(query) {
 const answers = [];
 for (const query of queries) answers.push(await answer(query).catch((error) => [{ error: error.message }]));
 const costs = [];
-for (const { checkpoint, clamps: held, ...source } of clamps) costs.push(await clampCost(engine, checkpoint, held, source));
+for (const { checkpoint, clamps: applied, ...source } of clamps) costs.push(await clampCost(engine, checkpoint, applied, source));
 console.log(JSON.stringify({ answers, costs, kinds: texts.map((text) => kinds(text).map((kind) => KINDS[kind])) }));

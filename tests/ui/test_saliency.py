@@ -41,7 +41,7 @@ def expected(folder: Path, text: str, target: int) -> np.ndarray:
         return np.log10(norms * character_distance(loaded.model))
 
 
-def test_saliency_matches_connectivity_nearest_cursor_first(folder: Path):
+def test_saliency_matches_package_nearest_cursor_first(folder: Path):
     pair = {"A": side("rnn", 40), "B": side("minigpt", 40)}
     streamed = answers(Store(folder), {"text": CUSTOM_TEXT * 4, "position": 70, **pair})
     assert streamed[0]["targets"] == [70] and streamed[0]["busy"] and not streamed[-1]["busy"]

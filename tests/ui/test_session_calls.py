@@ -58,14 +58,14 @@ def test_edits_and_interventions_match_generate(urls: list[str], store: Store, n
     loaded, early = store.load(name), store.load(name, 0)
     kind = "layer 1" if name == "minigpt" else "h"
     clamp = {"name": kind, "unit": 3, "value": 0.5}
-    held = {"clamps": [clamp], "recurrent_scale": 1}
+    interventions = {"clamps": [clamp], "recurrent_scale": 1}
     actions = [
         ["write", {"prompt": PROMPT, "seed": 5, "characters": 120}],
         ["branch", 40, "Q" if "Q" in loaded.vocab.characters else "J"],
         ["undo"],
         ["redo"],
         ["rewrite", {"checkpoint": {"name": name, "step": 0}}],
-        ["rewrite", {"checkpoint": {"name": name, "step": None}, "interventions": held}],
+        ["rewrite", {"checkpoint": {"name": name, "step": None}, "interventions": interventions}],
         ["resume"],
     ]
     (got,) = play(urls, [session(name, PLAIN, *actions)])
@@ -94,8 +94,11 @@ def test_another_process_continues_the_text(urls: list[str], store: Store):
 
 def test_scaled_recurrent_weights_match_generate(urls: list[str], store: Store):
     loaded = store.load("gru")
-    held = {"clamps": [], "recurrent_scale": 1.3}
-    actions = [["write", {"prompt": PROMPT, "seed": 5, "characters": 100}], ["rewrite", {"interventions": held}]]
+    interventions = {"clamps": [], "recurrent_scale": 1.3}
+    actions = [
+        ["write", {"prompt": PROMPT, "seed": 5, "characters": 100}],
+        ["rewrite", {"interventions": interventions}],
+    ]
     (got,) = play(urls, [session("gru", PLAIN, *actions)])
     decoder = scale_recurrent(loaded.checkpoint.model, 1.3).decoder()
     assert got["texts"][1] == written(loaded, PLAIN, 5, 100, decoder=decoder)

@@ -151,7 +151,7 @@ def shared(chromium: BrowserContext, editions: dict[str, str]) -> tuple[str, str
 
 @pytest.fixture(scope="module")
 def visits(chromium: BrowserContext, editions: dict[str, str], shared: tuple[str, str]) -> dict[str, Visit]:
-    """What each edition shows in Chromium when it is opened with the link."""
+    """A visit of each edition in Chromium, opened with the link."""
     found = {}
     for name, address in editions.items():
         with opened(chromium, address + shared[1]) as lab:

@@ -210,7 +210,7 @@ def test_source_trace_follows_the_cursor_and_a_unit(context: BrowserContext, app
     expect(unit).to_have_value("40")
 
 
-def test_diagram_lights_the_lines_it_names(context: BrowserContext, app: str):
+def test_diagram_highlights_the_lines_it_names(context: BrowserContext, app: str):
     page = open_hood(context, app)
     lit = page.locator(".cr-lit pre > code")
     for cell, boxes in DIAGRAM_LINES.items():
