@@ -19,27 +19,27 @@ from charrnn.study.model_experiments import EXPONENT_CHARS
 from charrnn.study.stored_records import Records
 from charrnn.text_tables import kl, markdown_table, quoted, words_table
 
-CLAIMS_NOTE = """A claim says in which range a figure lies, and the figure has a 95 % interval (± or in brackets).
-**Confirmed**: the whole interval is within the range; **corrected**: it is outside; **open**: neither, and the figure
-names what would decide it; **partly**: of several figures some are within and the others outside. The sheet's losses
-are those of training minibatches: they are compared with ours in training, "about" is ± 0.05 nats, and the loss on
-held-out text is given too. Losses are means over runs of one recipe with other seeds, with Student's t and the
-standard deviation of seeds pooled over all recipes, so that a single run has an interval too. Where the sheet says
-what happens to a run, it must happen to at least half of the runs."""
-LOSSES_NOTE = """Tiny Shakespeare, nats per character, final weights; trained on the first 90 %, validated on the
-last. Each row is the mean over the runs of one recipe, which differ in their seed alone, in brackets their range; the
-first run is bundled.
+CLAIMS_NOTE = """A claim gives a range for a quantity, and the measurement has a 95 % interval (± or in brackets).
+**Confirmed**: the whole interval is within the range; **corrected**: it is outside; **open**: neither, and the last
+column names what would decide it; **partly**: of several quantities some are within and the others outside. The sheet's
+losses are those of training minibatches, so they are compared with our training losses ("about" is ± 0.05 nats); the
+loss on held-out text is given too. Losses are means over runs of one recipe with different seeds. Their intervals use
+Student's t and the standard deviation of seeds pooled over all recipes, so a single run has an interval too. A claim
+that something happens to a run must hold for at least half of the runs."""
+LOSSES_NOTE = """Tiny Shakespeare, nats per character, with the final weights; trained on the first 90 % of the text,
+validated on the rest. A row is the mean over the runs of one recipe, which differ in their seed only, with their range
+in brackets; the first run is bundled.
 
 - `train`: mean over the minibatches of the last updates, dropout included; the lab sheet's "loss".
 - `stream`: the validation text as 64 contiguous streams, the state carried from start to end; MiniGPT's context slides.
 - `cold`: windows of 256 characters, each from a zero state.
-- `2nd half`: `stream` on the second half of the validation text, which is harder. A recipe is chosen on the first half.
-  Those of `rnn` and the gated networks were chosen on the whole text ([experiments.md](experiments.md)), so that their
-  losses are lower than on a text that chose nothing.
+- `2nd half`: `stream` on the second half of the validation text, which is harder. Recipes were chosen on the first
+  half, those of `rnn` and the gated networks on the whole text ([experiments.md](experiments.md)), which biases their
+  losses downwards.
 
-Minutes were measured on different machines beside other work; [performance.md](performance.md) compares speed. Bits and
-perplexity are those of `stream`. `scripts/train.py --all` trains the bundled checkpoints; Kneser-Ney n-grams are the
-baseline."""
+Minutes were measured on different machines that also did other work; [performance.md](performance.md) compares speed.
+Bits and perplexity are those of `stream`. `scripts/train.py --all` trains the bundled checkpoints; Kneser-Ney n-grams
+are the baseline."""
 HEADS = "network|runs|parameters|steps|minutes|train|val `stream`|val `cold`|2nd half|bits|perplexity".split("|")
 LENGTHS = (128, 256, 512)
 DISTANCES = (1, 2, 5, 10, 20, 50, 100)  # characters back
@@ -49,7 +49,7 @@ FAMILIES = {"vanilla": "rnn", "vanilla + layer norm": "rnn-layernorm", "MiniGPT"
 def page(records: Records) -> str:
     """Return the whole file."""
     sections = [
-        "# What the networks reach\n\nWritten by `python scripts/report.py` from the checkpoints and the "
+        "# Results\n\nWritten by `python scripts/report.py` from the checkpoints and the "
         "`analyses.json` beside them, `docs/runs.json`, `docs/study.json` and the benchmarks' records. "
         "[study.md](study.md) describes how each figure is measured.",
         f"## The lab sheet's claims\n\n{CLAIMS_NOTE}\n\n{claims(records)}",
@@ -57,10 +57,10 @@ def page(records: Records) -> str:
         f"## Context\n\n{context(records)}",
         f"## Top-k and top-p at the same temperature\n\n{sampling(records)}",
         f"## Without clipping\n\n{clipping(records)}",
-        f"## ReLU in the place of tanh\n\n{relu(records)}",
+        f"## ReLU instead of tanh\n\n{relu(records)}",
         f"## How far back\n\n{reach(records)}\n\n{context_use(records)}\n\n{recurrent_scale(records)}",
         f"## Units that track a concept\n\n{units(records)}",
-        f"## A sample of each\n\n{samples(records)}",
+        f"## Samples\n\n{samples(records)}",
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -167,9 +167,9 @@ def compared(records: Records) -> str:
     """Compare top-k with top-p at the same temperature and variety."""
     lines = [[f"`{model}`", f"{t:g}", f"{gain:+.2%}"] for model, t, gain in filter_gains(records)]
     return (
-        "Known words that top-p writes more than top-k, at the same temperature and the same share of distinct "
-        "4-grams: each top-k against the top-p, interpolated between two measured ones, that leaves as many; the mean "
-        "over k.\n\n" + markdown_table(["network", "T", "top-p − top-k"], lines)
+        "Share of known words with top-p minus that with top-k, at the same temperature and the same share of distinct "
+        "4-grams: each top-k is compared with a top-p of the same share, interpolated between two measured ones; the "
+        "mean over k.\n\n" + markdown_table(["network", "T", "top-p − top-k"], lines)
     )
 
 
@@ -179,9 +179,8 @@ RUN_HEADS = "learning rate|clipped at|runs|NaN|loss at the end|largest norm|step
 def clipping(records: Records) -> str:
     """Format runs of the lab sheet's recipe with and without clipping."""
     settings = records.study["clipping"]["settings"]
-    intro = (
-        f"The lab sheet's recipe, {settings['steps']} steps; a spike is loss above the median of the 50 steps before."
-    )
+    spike = "a spike is the loss minus the median of the 50 steps before"
+    intro = f"The lab sheet's recipe, {settings['steps']} steps; {spike}."
     return f"{intro}\n\n{markdown_table(RUN_HEADS, _run_rows(records.rows('clipping')))}"
 
 
@@ -246,11 +245,11 @@ def reach(records: Records) -> str:
         "The norm of the gradient of one loss k characters back, median over "
         f"{' or '.join(f'{count:,}' for count in counts)} positions of held-out text, relative to k = 0; half-life and "
         "the horizon where 1 % is left, in characters, in brackets 95 % intervals by bootstrap over the positions. The "
-        "state is h, of an LSTM h and c together, so these lengths are of the joint norm. Slope of the geometric mean "
-        "from k = 32 to 128 and first Lyapunov exponent with its 95 % interval over 16 stretches of text, in nats a "
-        "character: far enough back the slope is the exponent, and where they differ, 128 characters are not enough. A "
-        "Transformer has no exponent.\n\n"
-        f"{gradient}\n\nHow much the prediction changes when the character k back is another one: the mean over "
+        "state is h, of an LSTM h and c together, so these lengths are those of their joint norm. Slope of the "
+        "geometric mean from k = 32 to 128 and first Lyapunov exponent with its 95 % interval over 16 stretches of "
+        "text, in nats a character: at large lags the slope equals the exponent; if they differ, 128 characters are "
+        "not enough. A Transformer has no exponent.\n\n"
+        f"{gradient}\n\nChange of the prediction (KL) when the character k back is replaced, mean over "
         f"{replaced[order[0]].positions:,} positions, in float64.\n\n{influence}"
     )
 
@@ -294,12 +293,12 @@ def context_use(records: Records) -> str:
     heads = ["network", "0.01 nats", "1 %", "shuffled", "influence", *(f"n = {n}" for n in (1, 4, 16))]
     used = found[0][1]
     return (
-        f"The loss on the same {used.context.predictions:,} held-out characters with only the last n before them, "
-        f"above the loss with {len(used.context.n)} (last column), in nats, ± its 95 % interval; a network starts "
-        "from the state it was trained to start from. The effective context, in characters, in brackets 95 % intervals "
-        "by bootstrap: the n from which on more "
-        "is worth at most 0.01 nats, or 1 % of the loss; `shuffled`: at 0.01 nats, where 128 characters in random "
-        "order stand before the n. `influence`: for how many characters a replaced one changes predictions by more "
+        f"The loss on the same {used.context.predictions:,} held-out characters given only the last n characters, "
+        f"minus the loss given {len(used.context.n)} (last column), in nats, ± its 95 % interval; a network starts "
+        "from its initial state. The effective context, in characters, in brackets 95 % "
+        "intervals by bootstrap: the n beyond which more context lowers the loss by at most 0.01 nats, or by 1 % of "
+        "it; `shuffled`: by 0.01 nats, with 128 characters in random order before the n. `influence`: for how many "
+        "characters a replaced one changes predictions by more "
         f"than 0.01 nats (KL, median over {used.corruption.positions:,} positions).\n\n"
         + markdown_table([*heads, f"n = {len(used.context.n)}"], body)
     )
@@ -316,11 +315,11 @@ def recurrent_scale(records: Records) -> str:
         body.append([f"`{row['model']}`", f"{row['g']:.3g}", *lengths, measured, norm])
     heads = ["network", "W_hh × g", "half-life", "1 % left", "exponent", "σ_max"]
     return (
-        "The trained networks with W_hh × g and nothing else changed: half-life and horizon of the median gradient at "
+        "The trained networks with only W_hh scaled, by g: half-life and horizon of the median gradient at "
         f"{positions:,} positions of the held-out text, in brackets 95 % intervals by bootstrap over the positions; "
         f"the exponent over its first {EXPONENT_CHARS:,} characters, ± its 95 % interval. Pascanu et al. 2013: "
-        "with tanh the gradient must vanish where σ_max(W_hh) < 1, and can grow "
-        f"(exponent above 0) only where it is greater.\n\n{markdown_table(heads, body)}"
+        "with tanh the gradient must vanish if σ_max(W_hh) < 1, and can grow "
+        f"(exponent above 0) only if it is greater.\n\n{markdown_table(heads, body)}"
     )
 
 
@@ -334,10 +333,10 @@ def units(records: Records) -> str:
     first = next(iter(found.values()))
     board = next(iter(first.boards.values()))
     return (
-        f"Concepts, of {len(board.best)}, that have a unit among the states, gates or layers, in brackets how many an "
-        f"untrained network has by the same protocol: the mean over {CHANCE_NETWORKS} of them that are not part of the "
-        f"baseline. Units are chosen on the first half of {first.characters:,} held-out characters and tested on the "
-        f"second against untrained units ({board.untrained_units:,} of `{records.bundled[0].name}`).\n\n"
+        f"How many of {len(board.best)} concepts have a unit among the states, gates or layers; in brackets, how many "
+        f"by the same protocol in an untrained network (mean over {CHANCE_NETWORKS} others than the baseline's). "
+        f"Units are chosen on the first half of {first.characters:,} held-out characters and tested on the second "
+        f"against untrained units ({board.untrained_units:,} of `{records.bundled[0].name}`).\n\n"
         + markdown_table(["network", "concepts with a unit (by chance)"], body)
     )
 

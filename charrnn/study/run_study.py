@@ -4,7 +4,7 @@ Run the parts of the study and store their rows in docs/study.json.
     python scripts/study.py ngram               Kneser-Ney, orders 5 to 7
     python scripts/study.py sampling            text quality: top-k against top-p at the same temperatures
     python scripts/study.py clipping            the lab sheet's recipe with its clipping and without
-    python scripts/study.py relu                ReLU in the place of tanh
+    python scripts/study.py relu                ReLU instead of tanh
     python scripts/study.py no_grad             sampling inside `torch.no_grad()` and outside
     python scripts/study.py recurrent_scale     gradients and Lyapunov exponent with W_hh × g
 
