@@ -89,8 +89,8 @@ def student_margin(error: float, samples: int) -> float | None:
     """
     Return half the width of the interval of a mean, from its standard error.
 
-    samples: whose spread gives the error; None for fewer than three. The quantile of Student's t is that of the normal
-    distribution with corrections, to 1 % or better (Abramowitz and Stegun, 26.7.5).
+    samples: how many values gave the error; None for fewer than three. The quantile of Student's t is that of the
+    normal distribution with corrections, to 1 % or better (Abramowitz and Stegun, 26.7.5).
     """
     if samples < MIN_STRETCHES:
         return None

@@ -52,7 +52,8 @@ class ContextUse:
     """
     Losses with n = 1 … N characters of context, same predictions; arrays (N,).
 
-    The intervals are those of the lengths below, by bootstrap over batches of predictions; None for too few.
+    The intervals belong to the three effective context lengths, by bootstrap over batches of predictions; None for too
+    few.
     """
 
     loss_nats: np.ndarray
@@ -82,7 +83,7 @@ class ContextUse:
 
     @property
     def shuffled_ecl_chars(self) -> int:
-        """Effective context length of the control."""
+        """Effective context length with a shuffled prefix, at 0.01 nats."""
         return smallest_sufficient_context(self.shuffled_excess_nats, NEGLIGIBLE_NATS)
 
 
@@ -110,7 +111,7 @@ class Corruption:
 
 @dataclass(frozen=True)
 class MemoryUsed:
-    """Both measurements of one model on one text."""
+    """Context use and corruption of one model on one text."""
 
     context: ContextUse
     corruption: Corruption
@@ -145,7 +146,7 @@ def smallest_sufficient_context(values: np.ndarray, level: float) -> int:
 
 
 def describe_length(chars: int, longest: int, interval: Interval | None) -> str:
-    """Format a number of characters, beyond the longest as such, and its interval."""
+    """Format a length with its interval; a length above `longest` as `> longest`."""
 
     def format_chars(value: float) -> str:
         return f"{value:.0f}" if value <= longest else f"> {longest}"

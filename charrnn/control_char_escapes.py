@@ -8,7 +8,7 @@ NOT_ASCII_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 
 def printable(text: object, keep: str = "") -> str:
-    r"""
+    """
     Replace each unprintable character by its escape, except those in `keep`.
 
     By default the result is one line. Joiners and spaces of any script are kept.

@@ -1,4 +1,4 @@
-"""Visible signs for characters without ink. Twin of `visible` in the page."""
+"""Visible signs for invisible characters, equal to those of the page's JavaScript."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe
 
 
 def sign(character: str) -> str:
-    """Return a visible form of a character: itself, or a sign if it has no ink."""
+    """Return a visible form of a character: itself, or a sign if it is invisible."""
     category = unicodedata.category(character)[0]
     if character in SIGNS:
         return SIGNS[character]

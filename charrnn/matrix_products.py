@@ -37,7 +37,11 @@ def product_over_rows(a: Tensor, b: Tensor) -> Tensor:
 
 
 def repeated_product(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
-    """Return the function x (rows, K) -> x Wᵀ (rows, N), with weight (N, K) in the order of memory it needs."""
+    """
+    Return a function x (rows, K) -> x Wᵀ (rows, N), without gradients.
+
+    weight (N, K) is copied once in the memory order that the product needs.
+    """
     if not uses_onednn(weight, rows):
         transposed = weight.t().contiguous()
         return lambda x: x @ transposed

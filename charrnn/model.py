@@ -108,7 +108,7 @@ class CharRNN(PretrainedMethods, nn.Module):
         """Describe how `bptt_forward` differs from an edited `forward`; "" if it does not."""
         return edited_equations.difference(self, require_bptt_matches, DEFINING_MODULES)
 
-    edited = bptt_difference  # the project's checkpoints were trained through `bptt`
+    edited = bptt_difference  # `bptt` holds the equations that the bundled checkpoints were trained with
 
     def notices(self) -> list[str]:
         """Return warnings about slow paths in use; none if the fast paths match `forward`."""

@@ -63,7 +63,7 @@ def top_k_length(probs: np.ndarray, top_k: int) -> int:
 
 
 def top_p_length(cumulative: np.ndarray, top_p: float) -> int:
-    """Return the size of the smallest prefix of share >= top_p. Holtzman et al. 2020."""
+    """Return the size of the smallest prefix whose share is >= top_p. Holtzman 2020."""
     return int(cumulative.searchsorted(top_p * cumulative[-1])) + 1 if top_p < 1 else len(cumulative)
 
 
@@ -185,9 +185,6 @@ class UniformStream:
         while index >= len(self._uniforms):
             self._uniforms += torch.rand(self.BLOCK, dtype=torch.float64, generator=self._rng).tolist()
         return self._uniforms[index]
-
-
-Dice = UniformStream  # former name, for one release
 
 
 # ------------------------------------------------------------------------------------------------ decoding

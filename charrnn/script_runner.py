@@ -4,7 +4,7 @@ Run a script: its parser, standard streams, error messages and exit codes.
     from charrnn.script_runner import run_module
     sys.exit(run_module("charrnn.commands.train"))  # calls its `main`
 
-Exit codes: that of `main`; 1 out of memory, 2 an error of the system, 130 Ctrl-C, 141 the reader of stdout has ended.
+Exit codes: that of `main`; 1 out of memory, 2 a system error, 130 Ctrl-C, 141 a closed pipe at standard output.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Output:
     """
     A standard stream that escapes control characters.
 
-    After a failed write nothing more is written. If `lasting`, `notify` is called once; else OutputError is raised.
+    After a failed write nothing more is written. `lasting`: then call `notify` once; else raise OutputError.
     """
 
     def __init__(self, stream: TextIO, lasting: bool, notify: Callable[[str], None] = lambda line: None):
@@ -81,7 +81,7 @@ class Output:
                 os.close(null)
             if not self.lasting:
                 raise OutputError(error) from None
-            self.notify(f"output is lost ({error.strerror}): going on without it")
+            self.notify(f"output is lost ({error.strerror}): continuing without it")
 
 
 def _safe(text: str) -> str:

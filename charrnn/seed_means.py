@@ -1,4 +1,4 @@
-"""Means of a figure over the runs of a recipe, which differ in their seed alone."""
+"""Means of a loss or another number over the runs of a recipe, one per seed."""
 
 import math
 import statistics
@@ -9,7 +9,7 @@ from charrnn.bootstrap import Interval, student_margin
 
 
 class Mean(NamedTuple):
-    """The mean of a figure over a recipe's runs, with its interval and their range."""
+    """A mean over a recipe's runs, its 95 % interval, and the range of the runs."""
 
     value: float
     interval: Interval
@@ -51,10 +51,11 @@ def by_recipe(runs: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, 
 
 def mean_of(values: Sequence[float], groups: Iterable[Sequence[float]]) -> Mean | None:
     """
-    Return the mean of a recipe's values; None if no group has three values.
+    Return the mean of a recipe's values; None if `groups` are too few.
 
-    The interval is Student's t with the standard deviation of seeds pooled over `groups`, the values of all recipes:
-    those of three runs alone would be too uncertain, and a recipe with one run has none of its own.
+    groups: the values of every recipe. The interval is Student's t with the standard deviation pooled over them, since
+    that of three runs is too uncertain and one run has none. At least two degrees of freedom are needed: one group of
+    three values, or two groups of two.
     """
     several = [group for group in groups if len(group) > 1]
     freedom = sum(len(group) - 1 for group in several)

@@ -1,7 +1,7 @@
 """
 Self-checks: compare results with independent computations in float64.
 
-A check holds if the largest difference found is within its limit; NaN is not.
+A check holds if the largest difference found is within its limit; it fails for NaN.
 """
 
 import copy
@@ -39,6 +39,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
+        """Whether the difference is within the limit."""
         return self.difference <= self.limit
 
 

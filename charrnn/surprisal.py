@@ -66,9 +66,7 @@ class GroupMean(NamedTuple):
     a_bits: float
     b_bits: float
     delta_bits: float  # A − B
-    margin_bits: (
-        float | None
-    )  # 95 % interval of delta_bits: ± so much; None for characters in fewer than three stretches
+    margin_bits: float | None  # half the 95 % interval of delta_bits; None for fewer than three stretches
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +170,7 @@ def _columns(record: AnalysisRecord) -> tuple[list[tuple[str, float]], np.ndarra
     """
     Return class and stretch of each row, its characters and its bits.
 
-    Raises RecordError.
+    Raises RecordError, and ValueError for an unknown class.
     """
     names, stretches = record.texts("kinds", "kind"), record.numbers("kinds", "stretch", 0, STRETCHES - 1)
     counts, bits = record.numbers("kinds", "characters", 1, 1e9), record.numbers("kinds", "bits", 0, 1e6)

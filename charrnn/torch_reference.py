@@ -14,7 +14,7 @@ from charrnn.model import CharRNN
 
 
 class PlainCell(nn.Module):
-    """Vanilla cell of two linear layers."""
+    """Vanilla cell of two linear layers: x (B, E), h (B, H) -> h' (B, H)."""
 
     def __init__(self, in_dim: int, hidden_dim: int):
         super().__init__()
@@ -60,6 +60,7 @@ class PlainCharRNN(nn.Module):
         return torch.cat(written, dim=1)
 
     def copy_weights(self, model: CharRNN) -> "PlainCharRNN":
+        """Copy the weights of a vanilla network without layer norm; return self."""
         self.load_state_dict(model.state_dict())  # both use the parameter names of the lab sheet
         return self
 
@@ -80,6 +81,7 @@ class TorchCharRNN(nn.Module):
         return self.head(self.rnn(self.embed(ids))[0])
 
     def copy_weights(self, model: CharRNN) -> "TorchCharRNN":
+        """Copy the weights of a network with the same cell; return self."""
         self.embed.load_state_dict(model.embed.state_dict())
         self.head.load_state_dict(model.head.state_dict())
         weights = {"weight_ih_l0": model.cell.W_ih.weight, "weight_hh_l0": model.cell.W_hh.weight}

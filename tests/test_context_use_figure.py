@@ -58,8 +58,8 @@ def test_context_use_figure_marks_effective_context():
     assert [trace.name for trace in figure.data if trace.showlegend] == ["net 0", "net 1"]  # one entry for both panels
     influence = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
     description = text_of(context_use_sentences(drawn, ["a text", "a text"]))
-    lengths = f"net 0 uses {chars[0]} characters; a changed letter is felt for {influence[0]}. "
-    lengths += f"net 1 uses {chars[1]} characters; a changed letter is felt for > 127."
+    lengths = f"net 0 uses {chars[0]} characters; a changed letter affects predictions for {influence[0]}. "
+    lengths += f"net 1 uses {chars[1]} characters; a changed letter affects predictions for > 127."
     assert influence[1] == 128 and description.startswith(lengths)
     assert "Measured on 4,096 predictions and 1,024 changed letters in a text; less than" in description
 

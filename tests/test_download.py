@@ -119,9 +119,9 @@ def test_moving_repository_is_listed_again(monkeypatch, tmp_path):
     [
         ("me/none", {}, "missing", "me/none is not on the Hub, or is not public"),
         ("me/tiny@v9", {}, "revision", "me/tiny@v9 is on the Hub, but not in this version"),
-        ("me/tiny", {"info": [403, "GatedRepo", "no"]}, "gated", "me/tiny is on the Hub, but open only to those"),
-        ("me/tiny", {"resolve": [403, "GatedRepo", "no"]}, "gated", "me/tiny is on the Hub, but open only to those"),
-        ("me/tiny", {"info": [401, "", "no"]}, "token", "me/tiny on the Hub does not let this page in"),
+        ("me/tiny", {"info": [403, "GatedRepo", "no"]}, "gated", "me/tiny is on the Hub, but only users"),
+        ("me/tiny", {"resolve": [403, "GatedRepo", "no"]}, "gated", "me/tiny is on the Hub, but only users"),
+        ("me/tiny", {"info": [401, "", "no"]}, "token", "me/tiny on the Hub does not accept this page's token"),
         ("me/tiny", {"info": [429, "", "no", BUSY]}, "busy", "The Hub is too busy just now"),
         ("me/empty", {}, "empty", "me/empty on the Hub holds no network of this lab"),
         ("me/large", {}, "large", "me/large on the Hub is larger than this page takes"),

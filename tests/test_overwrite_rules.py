@@ -177,7 +177,7 @@ REASONS = {
     ("another seed", "sweep"): "a finished network with seed 1, not 0: give another --into",
     ("another text", "train --resume"): "is finished and has a text with sha256 .*: start another without --resume",
     ("an unfinished run", "train"): "go on with --resume, or remove .*training.safetensors",
-    ("an unfinished run of another seed", "sweep"): "has seed 1, not 0: go on with that, or remove .*training",
+    ("an unfinished run of another seed", "sweep"): "has seed 1, not 0: resume that run, or remove .*training",
 }
 
 

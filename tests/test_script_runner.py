@@ -84,7 +84,7 @@ def test_unwritable_output_ends_quietly(redirect, code, err, lines):
 def test_lasting_output_loss_does_not_stop_command(redirect, why, tmp_path):
     body = "with script_runner.lasting_output():\n        for number in range(100_000): print('a line', number)\n"
     result = script(f"{body}        open({str(tmp_path / 'saved')!r}, 'w').close()", redirect)
-    assert (result.returncode, result.stderr.strip()) == (0, f"-c: output is lost ({why}): going on without it")
+    assert (result.returncode, result.stderr.strip()) == (0, f"-c: output is lost ({why}): continuing without it")
     assert (tmp_path / "saved").exists()
 
 

@@ -118,7 +118,7 @@ def test_resume_refuses_other_recipe_or_text(corpus, tmp_path, typed):
         assert typed("--data", corpus, "--out", out, *SMALL).code == 128 + signal.SIGINT
     state = out / "training.safetensors"
     for flags, reason in {
-        ("--batch", 9): f"has batch 8, not 9: go on with that, or remove {state} to start again",
+        ("--batch", 9): f"has batch 8, not 9: resume that run, or remove {state} to start again",
         ("--seed", 5): "has seed 0, not 5",
         ("--cell", "gru"): "has cell rnn, not gru",
         ("--layer-norm",): "has layer_norm False, not True",

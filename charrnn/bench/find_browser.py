@@ -59,7 +59,7 @@ def install_browser() -> Path | None:
     return None
 
 
-def others() -> list[Path]:
+def other_browsers() -> list[Path]:
     """Return the paths of Firefox and WebKit, installed if needed; exit on failure."""
     if not (find_firefox() and find_webkit()):
         for words in _package_commands([*OTHERS]):
@@ -110,7 +110,7 @@ def main() -> int:
     needs_others = parser.parse_args().all
     if (found := find_browser() or install_browser()) is None:
         sys.exit("no Chromium: install one (e.g. `apt-get install chromium`), or run `playwright install chromium`")
-    print(found, *(others() if needs_others else []), sep="\n")
+    print(found, *(other_browsers() if needs_others else []), sep="\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Rows of the benchmarks' tables, which `scripts/bench.py` prints and docs/performance.md shows."""
+"""Rows of the benchmarks' tables, printed by bench.py and in docs/performance.md."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ UNITS = {
 }
 
 
-# Upper limit wanted for the ratio of each variant.
+# Upper limit of each variant's ratio.
 GOALS = {
     "train": {
         "plain loop": 0.18,

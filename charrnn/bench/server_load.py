@@ -26,8 +26,8 @@ from charrnn.text_tables import columns
 LENGTHS, ROUNDS = (1000, 5000, 10_000, 20_000), 15  # characters of a text; pieces timed at each
 SPEED = 20  # characters per second and page
 GOALS = {20: 95, 100: 90}  # pages -> % of its speed that the slowest page should get
-IDLE_SECONDS = 2  # of a connection that is used again: the server closes one after 5
-FIRST_SECONDS, RESERVE_SECONDS = 0.25, 1.0  # as session.js has them
+IDLE_SECONDS = 2  # after which a connection is not reused; the server closes it after 5
+FIRST_SECONDS, RESERVE_SECONDS = 0.25, 1.0  # as in session.js
 
 
 @dataclass

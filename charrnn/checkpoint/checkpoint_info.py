@@ -1,4 +1,4 @@
-"""What is known of a checkpoint without its network: its metadata, and the files beside it."""
+"""Metadata of a checkpoint, and the files beside it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ from charrnn.vocab import Vocab
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """Metadata of a checkpoint, read without building the model."""
+    """Metadata of a valid checkpoint, without its weights."""
 
     name: str  # of its folder
     saved_as: str  # the name its folder had when it was written
@@ -46,7 +46,7 @@ class CheckpointInfo:
 
     @property
     def finished(self) -> bool:
-        """True if training reached the last step of its recipe."""
+        """Whether training reached the last step of its recipe."""
         return self.step >= self.recipe.get("steps", 0)
 
     @property
@@ -59,12 +59,12 @@ class CheckpointInfo:
 
     @property
     def edited(self) -> str:
-        """Describe how the equations differ from those used in training; "" if equal."""
+        """How the equations differ from those used in training; "" if equal."""
         return build_on_meta(self.config, 1).eval().edited()
 
     @cached_property
     def analyses(self) -> Analyses:
-        """Cached analyses, read on first access; empty if the equations were edited."""
+        """Stored analyses, read on first access; empty if the equations were edited."""
         if self.edited:
             return Analyses(refused=(f"{self.folder / ANALYSES} belongs to other equations than the current ones",))
         return read_analyses(self.folder, self.sha256)

@@ -3,7 +3,7 @@ The files of a checkpoint folder, and which of them this package wrote.
 
 `model.safetensors` holds the weights and, in its metadata, everything else, so the two cannot be separated.
 `config.json` and `history.json` are human-readable copies, `steps/` holds intermediate weights, `passage.txt` a
-generated text, `analyses.json` cached analyses. `training.safetensors` is the state of an unfinished run.
+generated text, `analyses.json` stored analyses. `training.safetensors` is the state of an unfinished run.
 """
 
 import os

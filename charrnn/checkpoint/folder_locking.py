@@ -21,9 +21,9 @@ except ImportError:  # Windows
 
 class FolderLock:
     """
-    A locked folder.
+    Lock of a folder for one writer.
 
-    `renew` before each save: the folder may have been removed meanwhile.
+    Call `renew` before each save, since the folder can be removed during a run.
     """
 
     def __init__(self, folder: Path):
@@ -63,7 +63,7 @@ class FolderLock:
         self._was_locked = True
 
     def _lock_file(self) -> None:
-        """Lock a file in the temporary folder instead of the folder: on Windows."""
+        """On Windows, lock a file in the temporary folder instead of the folder."""
         name = os.path.normcase(self.folder.resolve()).encode("utf-8", "surrogatepass")
         path = Path(tempfile.gettempdir()) / f"charrnn-{hashlib.sha256(name).hexdigest()[:32]}.lock"
         lock = FileLock(path, timeout=0)
@@ -84,7 +84,7 @@ class FolderLock:
             return False
 
     def release(self) -> None:
-        """Release the lock."""
+        """Release the lock; `renew` can take it again."""
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor = None

@@ -44,11 +44,11 @@ MAX_COPY_BYTES = 4 * MAX_HEADER_BYTES  # of config.json and history.json: the he
 HALF_WRITTEN = re.compile(rf"{re.escape(WRITING)}(?P<name>.+)\.[a-z0-9_]+{re.escape(TEMPORARY)}")
 SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 MAX_LISTED = 3  # foreign entries in a message
-WAY_OUT = "move that away, or name another folder"
+ADVICE = "move that away, or name another folder"
 
 
 class Verdict(Enum):
-    """Decision on a run that wants to write to a folder."""
+    """Decision whether a run may write to a folder."""
 
     FREE = "the folder is empty"
     RESUME = "the folder holds an unfinished run of this recipe, seed and text"
@@ -107,7 +107,7 @@ class Target:
         info, existing = self.checkpoint, self.identity(wanted.recipe)
         differences = existing.differences(wanted) if existing else []
         if self.run is not None and existing and differences:
-            text = "give the same --data" if existing.data_sha256 != wanted.data_sha256 else "go on with that"
+            text = "give the same --data" if existing.data_sha256 != wanted.data_sha256 else "resume that run"
             return Verdict.REFUSED, (
                 f"the run in {self.folder} has {', '.join(differences)}: {text}, or remove {self.folder / RUN} "
                 "to start again"
@@ -160,9 +160,9 @@ def _examined(folder: Path) -> Target:
     if foreign:
         more = f" and {len(foreign) - MAX_LISTED} more" if len(foreign) > MAX_LISTED else ""
         listed = ", ".join(sorted(foreign)[:MAX_LISTED])
-        raise CheckpointError(f"{folder} holds files that are not part of a checkpoint ({listed}{more}): {WAY_OUT}")
+        raise CheckpointError(f"{folder} holds files that are not part of a checkpoint ({listed}{more}): {ADVICE}")
     if entries and MODEL not in entries and RUN not in entries:
-        raise CheckpointError(f"{folder} holds {min(entries)} but neither {MODEL} nor {RUN}: {WAY_OUT}")
+        raise CheckpointError(f"{folder} holds {min(entries)} but neither {MODEL} nor {RUN}: {ADVICE}")
     try:
         for name in entries.keys() & CHECKS.keys():
             CHECKS[name](folder / name)
@@ -171,7 +171,7 @@ def _examined(folder: Path) -> Target:
         info = describe(folder) if MODEL in entries else None
         run = _run_of(folder / RUN) if RUN in entries else None
     except CheckpointError as error:
-        raise CheckpointError(f"{error}; nothing in {folder} is replaced: {WAY_OUT}") from None
+        raise CheckpointError(f"{error}; nothing in {folder} is replaced: {ADVICE}") from None
     return Target(folder, info, run)
 
 
@@ -227,7 +227,7 @@ def _require_passage(path: Path) -> None:
 
 
 def _accept(path: Path) -> None:
-    """Accept: weights are validated when they are loaded."""
+    """Accept any content; weights are validated when they are loaded."""
 
 
 CHECKS: dict[str, Callable[[Path], Any]] = {

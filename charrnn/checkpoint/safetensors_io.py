@@ -7,8 +7,8 @@ is what it accepts: duplicate keys, any number of tensors and dimensions, types 
 
 The digest of a file (`file_sha256` in its metadata) covers every byte: it is the SHA-256 of the file with zeros in
 place of its own 64 digits. Files of earlier versions have a digest of their tensors (`digest`) and are still
-accepted. A damaged file cannot pass for one of those: no few bit flips turn `file_sha256` and its value into
-`digest`, and a file of this format with neither is rejected.
+accepted. A damaged file is not mistaken for one of those: a few flipped bits cannot turn `file_sha256` and its value
+into `digest`, and a file of this format with neither is rejected.
 """
 
 import hashlib
@@ -198,10 +198,10 @@ def read(path: Path) -> SafeFile:
     return file
 
 
-def read_small(path: Path, most_bytes: int) -> bytes:
-    """Read a file of at most `most_bytes` bytes. Raises CheckpointError otherwise."""
-    with _opened(path, most_bytes) as (file, _):
-        return file.read(most_bytes)
+def read_small(path: Path, max_bytes: int) -> bytes:
+    """Read a file of at most `max_bytes` bytes. Raises CheckpointError otherwise."""
+    with _opened(path, max_bytes) as (file, _):
+        return file.read(max_bytes)
 
 
 def resolve_inside(path: Path) -> Path:
@@ -229,16 +229,16 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(path: Path, most_bytes: int | None = None) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: Path, max_bytes: int | None = None) -> Iterator[tuple[BinaryIO, int]]:
     """Open a regular file that is not too large; yield it and its size."""
-    most_bytes = MAX_FILE_BYTES if most_bytes is None else most_bytes
+    max_bytes = MAX_FILE_BYTES if max_bytes is None else max_bytes
     try:
         with open(resolve_inside(path), "rb", opener=_open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise CheckpointError(f"{path} is not a file")
-            if status.st_size > most_bytes:
-                raise CheckpointError(f"{path} has {status.st_size} bytes; more than {most_bytes} are refused")
+            if status.st_size > max_bytes:
+                raise CheckpointError(f"{path} has {status.st_size} bytes; more than {max_bytes} are refused")
             yield file, status.st_size
     except OSError as error:
         raise UnreadableError(f"cannot read {path}: {error.strerror}") from None

@@ -44,8 +44,9 @@ def save(
     Write a checkpoint folder: the model first, then saved steps and copies.
 
     `saved` maps steps to state dicts; `facts` are the other arguments of `metadata_of`. Weights that fp16 represents
-    exactly are stored in it. Every file is written atomically. Raises OSError if the folder cannot be written. After
-    a crash at any moment, the model is the old or the new one, and steps of the other are not offered.
+    exactly are stored in it. Every file is written atomically. After a crash at any moment, the model is the old or
+    the new one, and saved steps of the other are not loaded. Raises OSError if the folder cannot be written,
+    CheckpointError for invalid metadata.
     """
     metadata = metadata_of(folder, model.config, vocab, **facts)
     write_tensors(folder / MODEL, _fp16_if_exact(model.state_dict()), metadata)

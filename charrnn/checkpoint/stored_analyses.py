@@ -1,5 +1,5 @@
 """
-Cached analyses (`analyses.json`), keyed by the model's SHA-256.
+Stored analyses (`analyses.json`), keyed by the model's SHA-256.
 
 The file may come from an untrusted source: invalid sections are skipped with a warning and never prevent a checkpoint
 from being used.

@@ -2,8 +2,8 @@
 Serve the page: `charrnn app`, or `python app.py` in a checkout.
 
 `--checkpoints owner/name`: models on the Hub; `--state-dict FILE`: a lab solution. A Hugging Face Space runs app.py
-without arguments; CHARRNN_CHECKPOINTS names its checkpoints. Behind a proxy, CHARRNN_ALLOWED_HOSTS is the name that the
-proxy has, GRADIO_ROOT_PATH the folder below it.
+without arguments; CHARRNN_CHECKPOINTS names its checkpoints. Behind a proxy, set CHARRNN_ALLOWED_HOSTS to its host name
+and GRADIO_ROOT_PATH to the path of the page below it.
 """
 
 import argparse
@@ -34,8 +34,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description="Serve the page: watch a character-level recurrent network generate text."
     )
     on_space = "SPACE_ID" in os.environ
-    usual = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
-    parser.add_argument("--host", type=host, default=usual, help="address to listen on (%(default)s)")
+    default_host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    parser.add_argument("--host", type=host, default=default_host, help="address to listen on (%(default)s)")
     default = os.environ.get("GRADIO_SERVER_PORT", "7860")
     parser.add_argument("--port", type=port, default=default, help="port to listen on, 0 for a free one (%(default)s)")
     parser.add_argument(
@@ -43,8 +43,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=hosts,
         default=os.environ.get(HOSTS, ""),
         metavar="NAME,…",
-        help=f"names by which the page is opened, as that of a proxy, * for any (${HOSTS}; default: any, but where it "
-        "listens on 127.0.0.1 or ::1 those of this machine)",
+        help=f"host names in the page's address, such as a proxy's; * for any (${HOSTS}; default: the names of this "
+        "machine if --host is 127.0.0.1 or ::1, else any)",
     )
     models = parser.add_mutually_exclusive_group()
     models.add_argument(
@@ -104,7 +104,7 @@ def port(text: str) -> int:
     return int(text)
 
 
-def share_one_heap() -> None:
+def limit_malloc_arenas() -> None:
     """
     Limit glibc's malloc to one arena; call it before any thread starts.
 
@@ -132,7 +132,7 @@ def without_proxies() -> Iterator[None]:
             os.environ["no_proxy"] = before
 
 
-def satisfy_zero_gpu() -> None:
+def register_gpu_function() -> None:
     """Register an unused GPU function, which ZeroGPU requires to start an app."""
     try:
         import spaces  # pyright: ignore[reportMissingImports]
@@ -156,8 +156,8 @@ def checkpoints(named: str | None) -> "Origin":
     """
     Return the checkpoints named by flag, by environment variable, or the default.
 
-    An unreachable Hub does not prevent the start, nor does an error in what the environment names: the page shows it.
-    Raises HubError.
+    If the Hub is unreachable, or the variable names no usable repository, the bundled ones are used and the page shows
+    the error. Raises HubError for other errors of the flag.
     """
     from charrnn import hub
 
@@ -183,12 +183,12 @@ def convert_state_dict(options: argparse.Namespace) -> "Origin":
 def main() -> None:
     """Serve the page until Ctrl-C."""
     arguments = parse()
-    share_one_heap()
+    limit_malloc_arenas()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported, below
     os.environ["GRADIO_SERVER_PORT"] = str(arguments.port)  # gradio reads this too; the flag takes precedence
     os.environ.pop("GRADIO_SERVER_NAME", None)  # gradio would test the port on it as an IPv4 address
     if "SPACE_ID" in os.environ:
-        satisfy_zero_gpu()
+        register_gpu_function()
     with without_proxies():
         from charrnn.ui.engine.network_route import network_routes
         from charrnn.ui.gradio_server import serve
@@ -199,7 +199,7 @@ def main() -> None:
     except ValueError as error:  # also CheckpointError, CorpusError and HubError
         sys.exit(_refused(str(error)))
     if origin.notice:
-        _complain(origin.notice)
+        _print_error(origin.notice)
     store = Store(origin.folder, origin)
     demo = build_demo(store)
     try:
@@ -217,9 +217,9 @@ def main() -> None:
 
 
 def _refused(reason: str) -> int:
-    _complain(reason)
+    _print_error(reason)
     return 2
 
 
-def _complain(line: str) -> None:
+def _print_error(line: str) -> None:
     print(f"{Path(sys.argv[0]).name}: {line}", file=sys.stderr)

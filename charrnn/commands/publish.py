@@ -75,7 +75,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def listing(
     planned: Callable[[], hub.Release], offline: Callable[[], hub.Release], notify: Callable[[str], None]
 ) -> str:
-    """List what would be uploaded; offline: without asking the Hub."""
+    """List what would be uploaded; `offline` collects it if the Hub is unreachable."""
     try:
         release = planned()
     except hub.HubError as error:

@@ -5,7 +5,7 @@ Build the page as files that need no server.
     python scripts/build_site.py OUT --checkpoints FOLDER             of networks of your own
     python scripts/build_site.py --single-file lab.html --networks rnn lstm    one file, to open from a disk
 
-The networks run in the page. Analyses that need Python are kept with it: those stored beside the checkpoints
+The networks run in the page. Results of analyses that need Python are stored with it: those beside the checkpoints
 (scripts/analyse.py), and others that are computed now, in some minutes.
 
 OUT and the single file are replaced if they were built before; anything else there is an error.

@@ -5,11 +5,10 @@ Train a grid of configurations with several seeds each and compare them.
     python scripts/sweep.py --layer-norm no yes --learning-rate 0.002 0.008 0.03 --steps 500
     torchrun --standalone --nproc-per-node 8 scripts/sweep.py --recipe gru lstm --seed 0 1 2    eight at a time
 
-Every figure of a recipe takes several values, and each combination is trained. A run is what one command line of
-scripts/train.py does; its folder is named for the settings. The same command again trains what is missing, and
-continues what was stopped. The table does not depend on how many processes share the work. A run that
-fails is listed in the table with its reason, and the others are trained; --into names no run's folder, so
-that a finished network of another text is never replaced.
+Every setting of a recipe takes several values, and each combination is trained as by scripts/train.py, in a folder
+named for the settings. The same command again trains missing runs and continues stopped ones. The table does not depend
+on how many processes share the work. A run that fails is listed in the table with its reason, and the others are
+trained. A finished network of another text is never replaced.
 
 Losses are nats per character of the validation text (`stream`): the median over the seeds, and from the best to the
 worst. Exit codes: 0 all are done, 1 some are not, 2 bad input or all were refused, 130 and 143 stopped.
@@ -41,7 +40,7 @@ AXES = [field for field in fields(Recipe) if field.name != "cell"]
 
 @dataclass(frozen=True)
 class Run:
-    """A configuration with a seed."""
+    """A configuration with a seed: its folder name and the options of train.py."""
 
     configuration: str
     name: str

@@ -1,4 +1,4 @@
-"""Trains every recipe whose checkpoint is not finished: train.py --all."""
+"""Train every recipe whose checkpoint is not finished: train.py --all."""
 
 import argparse
 import sys

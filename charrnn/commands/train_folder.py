@@ -8,7 +8,7 @@ from charrnn.training import default_recipe
 
 
 def recipe_name(options: argparse.Namespace) -> str:
-    """Return the recipe asked for, or the name of its network: `rnn-seq256`."""
+    """Return the requested recipe, or a name from the network's flags: `rnn-seq256`."""
     cell = options.cell or "rnn"
     defaults, suffixes = default_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
     parts = [cell, *(word for name, word in suffixes.items() if getattr(options, name) and not getattr(defaults, name))]

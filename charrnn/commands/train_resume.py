@@ -16,7 +16,7 @@ from charrnn.training import RECIPES, Recipe
 
 def requested_identity(options: argparse.Namespace, name: str, target: Target, corpus: Corpus | None) -> RunIdentity:
     """
-    Return the recipe, seed and text that the flags and the folder ask for.
+    Return the recipe, seed and text that the flags and the folder specify.
 
     corpus: None for the text of the folder. Raises ValueError for an invalid recipe.
     """

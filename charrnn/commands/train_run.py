@@ -1,4 +1,4 @@
-"""Trains one run to its end or to a signal, and saves it on the way."""
+"""Train one run to its end or to a signal, saving it in between."""
 
 import argparse
 import signal
@@ -42,13 +42,13 @@ class Outcome:
 
 
 class Saver:
-    """Saves a run; `step` is the last saved step, None before the first save."""
+    """Writer of a run's files; `step`: the last saved step, None before the first."""
 
     def __init__(self, lock: checkpoint.FolderLock, training: Training, step: int | None):
         self.lock, self.training, self.step = lock, training, step
 
     def save_state(self) -> None:
-        """Save what `--resume` needs."""
+        """Save the state that `--resume` needs. Raises OSError or CheckpointError."""
         self.lock.renew()
         tensors, run = self.training.state()
         checkpoint.save_run(self.lock.folder, tensors, run | {"threads": torch.get_num_threads()})
@@ -79,7 +79,7 @@ class Saver:
             print(f"{failed}: step {self.step} is saved, training goes on", file=sys.stderr)
 
     def rescue(self) -> None:
-        """After an error, save the state if it is consistent and newer than the saved one."""
+        """Save the state after an error, if it is consistent and newer than the saved."""
         if self.training.consistent and self.step not in (None, self.training.step):
             with suppress(OSError, MemoryError, RuntimeError, checkpoint.CheckpointError):
                 self.save_state()
@@ -119,7 +119,7 @@ def _is_short(training: Training) -> bool | None:
 
 
 def write_text(training: Training, chars: int) -> str:
-    """Sample a text at T = 0.8 with fixed draws, after the lab sheet's prompt."""
+    """Sample a text at T = 0.8 with a fixed seed, after the lab sheet's prompt."""
     vocab = training.corpus.vocab
     prompt = vocab.default_prompt(PROMPT)
     decoder = training.model.decoder()

@@ -1,4 +1,4 @@
-"""One decode step of a network as data: recorded from torch, run without it."""
+"""One decode step of a network as a graph: recorded from torch, run in numpy."""
 
 from charrnn.export.checked_recording import (
     decoder_of,

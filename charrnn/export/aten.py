@@ -1,7 +1,8 @@
 """
-What each ATen operation becomes in a graph.
+Handlers that record each ATen operation as nodes of a graph.
 
-A handler gets the recording, the arguments by the names of the operation's schema, and torch's result.
+A handler takes the recording, the arguments by the names of the operation's schema, and torch's result. HANDLERS maps
+the names of operations to them.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ END = 2**63 - 1  # of an open slice
 
 
 class UnsupportedError(ValueError):
-    """An operation with arguments that no node has."""
+    """An operation's arguments have no counterpart in a graph."""
 
 
 def _require(fine: bool, what: str) -> None:
@@ -33,7 +34,7 @@ def dims_of(dims: Any, rank: int) -> list[int]:
 
 
 def unary(op: str, **names: str) -> Handler:
-    """One input; `names` are parameters of the node by the names of the schema."""
+    """Return the handler of an operation on one input; names: node param=schema name."""
 
     def handle(r: Any, a: dict[str, Any], out: Tensor) -> None:
         value = next(iter(a.values()))
@@ -43,7 +44,11 @@ def unary(op: str, **names: str) -> Handler:
 
 
 def binary(op: str, swap: bool = False) -> Handler:
-    """Two inputs that broadcast, the second one scaled by `alpha` where there is one."""
+    """
+    Return the handler of an operation on two inputs that broadcast.
+
+    The second one is scaled by the argument `alpha`, if the schema has it. swap: exchange the inputs.
+    """
 
     def handle(r: Any, a: dict[str, Any], out: Tensor) -> None:
         x, y = [*a.values()][:2]
@@ -91,8 +96,8 @@ def lerp(r: Any, a: dict[str, Any], out: Tensor) -> None:
     r.add("add", [a["self"], step], out)
 
 
-def of_truth(op: str) -> Handler:
-    """A bitwise operation on true and false."""
+def logical(op: str) -> Handler:
+    """Return the handler of a bitwise operation, which must be on booleans."""
 
     def handle(r: Any, a: dict[str, Any], out: Tensor) -> None:
         _require(out.dtype == torch.bool, "of integers")
@@ -121,7 +126,7 @@ def cast(r: Any, a: dict[str, Any], out: Tensor) -> None:
 
 
 def same(r: Any, a: dict[str, Any], out: Tensor) -> None:
-    """A view or copy with the numbers in the same order."""
+    """Record a view or copy with the numbers in the same order."""
     r.reshaped(a["self"], out)
 
 
@@ -145,7 +150,7 @@ def reduction(op: str) -> Handler:
 
 
 def extreme(op: str, index: str) -> Handler:
-    """max, min: the value, and along a dimension its index."""
+    """Return the handler of max or min: the value, and along a dimension its index."""
 
     def handle(r: Any, a: dict[str, Any], out: Any) -> None:
         if isinstance(out, Tensor):
@@ -158,7 +163,7 @@ def extreme(op: str, index: str) -> Handler:
 
 
 def along(op: str) -> Handler:
-    """An operation along one dimension that keeps the shape."""
+    """Return the handler of an operation along one dimension that keeps the shape."""
 
     def handle(r: Any, a: dict[str, Any], out: Tensor) -> None:
         r.add(op, [a["self"]], out, dim=dims_of(a["dim"], a["self"].dim())[0])
@@ -225,7 +230,7 @@ def dot(r: Any, a: dict[str, Any], out: Tensor) -> None:
 
 
 def attention(r: Any, a: dict[str, Any], out: Any) -> None:
-    """softmax(q kᵀ · scale) v for the last query, causal or not."""
+    """Record softmax(q kᵀ · scale) v for the last query, causal or not."""
     _require(a["query"].shape[-2] == 1 and a.get("attn_mask") is None and not a["dropout_p"], "with a mask or dropout")
     scale = a["query"].shape[-1] ** -0.5 if a["scale"] is None else a["scale"]
     r.add("attention", [a["query"], a["key"], a["value"]], out[0], scale=scale)
@@ -285,7 +290,7 @@ def slice_(r: Any, a: dict[str, Any], out: Tensor) -> None:
 
 
 def whole(r: Any, a: dict[str, Any], out: Tensor) -> None:
-    """A slice that keeps everything at this length of the cache."""
+    """Record a slice that keeps everything at this length of the cache."""
     r.add("slice", [a["self"]], out, dim=-1, start=0, step=1)
 
 
@@ -332,7 +337,7 @@ def gather(r: Any, a: dict[str, Any], out: Tensor) -> None:
 
 
 def constant_like(r: Any, a: dict[str, Any], out: Tensor) -> None:
-    """A new array with the shape of another: a constant."""
+    """Record nothing: a new array with the shape of another is a constant."""
 
 
 def full_copy(r: Any, a: dict[str, Any], out: Tensor) -> None:
@@ -343,7 +348,7 @@ def full_copy(r: Any, a: dict[str, Any], out: Tensor) -> None:
 
 
 def in_place(handle: Handler) -> Handler:
-    """An operation that replaces the numbers of its first argument."""
+    """Return the handler of an operation that changes its first argument in place."""
 
     def handle_in_place(r: Any, a: dict[str, Any], out: Any) -> None:
         name = next(iter(a))
@@ -371,7 +376,7 @@ IN_PLACE = (
 HANDLERS: dict[str, Handler] = {
     **{op: unary(op) for op in UNARY},
     **{op: binary(op) for op in BINARY},
-    **{f"bitwise_{op}": of_truth(f"logical_{op}") for op in ("and", "or", "not")},
+    **{f"bitwise_{op}": logical(f"logical_{op}") for op in ("and", "or", "not")},
     "rsub": binary("sub", swap=True),
     "polar": binary("polar"),
     "softplus": unary("softplus", beta="beta", threshold="threshold"),

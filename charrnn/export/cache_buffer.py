@@ -9,8 +9,8 @@ class CacheBuffer:
     """
     Keys or values of one text, appended in place.
 
-    A state is a buffer with a first and a last position, so a thousand states of one text share one copy. Texts that
-    diverge need separate buffers; `append` decides who may use this one.
+    A state is a view of a range of positions, so all states of one text share one buffer. Texts that diverge need
+    separate buffers: `reserve` grants each position once.
     """
 
     def __init__(self, values: np.ndarray, capacity: int):
@@ -48,7 +48,7 @@ class CacheView:
         return self.buffer.data[..., self.start : self.end, :]
 
     def append(self, value: np.ndarray, context: int) -> "CacheView":
-        """Return the view with one more position, copied if that is not free: (..., 1, d)."""
+        """Append a position, value (..., 1, d); copy the buffer if that one is taken."""
         view = self if self.buffer.reserve(self.end) else CacheView.of(self.values, context)
         if view is not self:
             view.buffer.reserve(view.end)
@@ -56,5 +56,5 @@ class CacheView:
         return CacheView(view.buffer, view.start, view.end + 1)
 
     def last(self, count: int) -> "CacheView":
-        """Return the view of the last positions, `count` at most."""
+        """Return the view of the last `count` positions, or of all if fewer."""
         return CacheView(self.buffer, max(self.start, self.end - count), self.end)

@@ -14,7 +14,7 @@ from charrnn.export.graph import Graph
 from charrnn.export.module_decoder import ModuleDecoder
 from charrnn.export.recorder import RecordingError, leaves_of_length, record
 
-SLOW_GENERATION = "The decode step of this network cannot be recorded: the torch module writes, several times slower"
+SLOW_GENERATION = "The decode step of this network cannot be recorded: the torch module generates, several times slower"
 CHECKED = 64  # characters of the check
 CLOSE = 1e-9  # relative to values above 1, absolute below
 _RECORDED = "_recorded_step"  # attribute of a network: its graph, or why there is none
@@ -43,7 +43,7 @@ def recorded_step(network: Any) -> Graph:
 
 
 def decoder_of(network: Any) -> GraphDecoder | ModuleDecoder:
-    """Return a decoder on a float64 copy of the network's present weights."""
+    """Return a decoder on a float64 copy of the network's current weights."""
     reason, exact = not_recorded(network), exact_copy(network)
     return ModuleDecoder(exact, reason) if reason else graph_decoder(exact, recorded_step(network))
 

@@ -14,7 +14,7 @@ from charrnn.export.graph import Graph, Node, is_whole
 from charrnn.export.kernels import KERNELS, SHAPED, kernel_of
 from charrnn.sampling import DecoderOutput, Trace, read_stepwise
 
-MAX_TABLE_NUMBERS = 4_000_000  # of the values kept per character
+MAX_TABLE_NUMBERS = 4_000_000  # cached over all characters, 32 MB
 
 
 class GraphState(NamedTuple):
@@ -29,8 +29,8 @@ class GraphDecoder:
     """
     A numpy decoder for one character at a time; implements `sampling.Decoder`.
 
-    No batch and no gradient, in float64. What follows from the weights alone is computed once, and what follows from a
-    character alone once per character.
+    No batch and no gradient, in float64. Values that depend on the weights alone are computed once, values that depend
+    on the weights and the character once per character.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class GraphDecoder:
 
     @property
     def names(self) -> list[str]:
-        """The names of the activations, which can be clamped."""
+        """Names of the activations, which can be clamped."""
         return [*self.graph.activations]
 
     def clamped(self, clamps: Sequence[Clamp]) -> "GraphDecoder":
@@ -220,7 +220,7 @@ class _Program:
         return tuple(output(values) for output in self._after)
 
     def _output(self, array: Any, appended: Mapping[int, int]) -> Callable[[Sequence[Any]], Any]:
-        """Return what takes one array of the next state out of the values."""
+        """Return a function from the values of all nodes to one array of the next state."""
         slot, node, full = array.output, self.graph.nodes[array.output], self.graph.full or 0
         if array.growing is None or slot in appended:
             return lambda values: values[slot]

@@ -22,8 +22,8 @@ class Node:
     """
     One operation.
 
-    op `input`, `weight` and `constant` have no inputs; their params are `name`, `name` and `value`. `line` is the line
-    of source that asked for the operation, "file:number".
+    op `input`, `weight` and `constant` have no inputs; their params are `name`, `name` and `value`. `line` is the
+    source line that called the operation, "file:number".
     """
 
     op: str
@@ -38,10 +38,10 @@ class StateArray:
     """
     One array of the state.
 
-    growing: the dimension along which each character adds one until the cache is full, or None.
+    growing: the dimension that each character makes longer by one until the cache is full, or None.
     """
 
-    input: int  # node that stands for its value before the step
+    input: int  # node with its value before the step
     output: int  # node with its value after the step
     growing: int | None = None
 
@@ -51,7 +51,7 @@ class Graph:
     """
     One decode step: (id, state) -> (logits, state, activations).
 
-    context: the number of characters after which a growing state is full plus one; None if nothing grows.
+    context: length of a full cache plus one, the current character; None if nothing grows.
     """
 
     nodes: tuple[Node, ...]
@@ -96,7 +96,7 @@ def _without_defaults(node: Node) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """Replace infinities and NaN, which JSON has not, by their names."""
+    """Replace infinities and NaN, which JSON lacks, by their names."""
     if isinstance(value, list):
         return [_finite(part) for part in value]
     named = isinstance(value, float) and not math.isfinite(value)
@@ -104,5 +104,5 @@ def _finite(value: Any) -> Any:
 
 
 def is_whole(params: Mapping[str, Any]) -> bool:
-    """Whether a slice with these parameters keeps everything."""
+    """Return whether a slice with these parameters keeps everything."""
     return (params["start"], params.get("end"), params["step"]) == (0, None, 1)

@@ -42,25 +42,25 @@ def linear(x: Any, W: Any, b: Any = None) -> Any:
 
 
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float) -> Any:
-    """Layer norm over the last dimension. Ba et al. 2016."""
+    """Return the layer norm over the last dimension. Ba et al. 2016."""
     if x.ndim == 1:
-        centred = x - x.mean()
-        scaled = centred * (centred.dot(centred) / len(x) + eps) ** -0.5
+        centered = x - x.mean()
+        scaled = centered * (centered.dot(centered) / len(x) + eps) ** -0.5
     else:
-        centred = x - x.mean(axis=-1, keepdims=True)
-        scaled = centred * (np.square(centred).mean(axis=-1, keepdims=True) + eps) ** -0.5
+        centered = x - x.mean(axis=-1, keepdims=True)
+        scaled = centered * (np.square(centered).mean(axis=-1, keepdims=True) + eps) ** -0.5
     scaled = scaled if weight is None else scaled * weight
     return scaled if bias is None else scaled + bias
 
 
 def rms_norm(x: Any, weight: Any = None, *, eps: float) -> Any:
-    """RMS norm over the last dimension. Zhang & Sennrich 2019."""
+    """Return the RMS norm over the last dimension. Zhang & Sennrich 2019."""
     scaled = x * (np.square(x).mean(axis=-1, keepdims=True) + eps) ** -0.5
     return scaled if weight is None else scaled * weight
 
 
 def norm(x: Any, dims: list[int], keep: bool, order: float) -> Any:
-    """Vector norm; the Euclidean one of a vector in one pass."""
+    """Return the vector norm over `dims`; the Euclidean norm has fast paths."""
     if order == 2 and x.ndim == 1:
         return x.dot(x) ** 0.5
     if order == 2 and dims == [-1]:
@@ -141,7 +141,7 @@ def padded(x: Any, rank: int) -> Any:
 
 
 def _axes(x: Any, dims: list[int]) -> tuple[int, ...]:
-    return tuple(dim for dim in dims if -dim <= x.ndim)  # dimensions of size 1 at the front are not there
+    return tuple(dim for dim in dims if -dim <= x.ndim)  # dimensions of size 1 at the front were dropped
 
 
 def _reduced(function: Callable[..., Any]) -> Kernel:

@@ -12,15 +12,15 @@ MAX_BYTES = 16 << 20  # of the weights; a page loads larger networks too slowly
 
 
 class TooLargeError(ValueError):
-    """A network with more weights than a page should load."""
+    """A network's weights are too large for a page to load."""
 
 
 def pack_network(network: Any, **more: Any) -> bytes:
     """
     Return a safetensors file of the weights, the step's graph in its metadata.
 
-    Weights that are exact in half precision are stored so. more: further JSON values beside `graph`, by name. Raises
-    RecordingError if the step cannot be recorded, and TooLargeError.
+    Tensors that are exact in half precision are stored in it. more: further JSON values beside `graph`, by name. Raises
+    RecordingError if the step cannot be recorded, TooLargeError for weights above MAX_BYTES.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())

@@ -27,7 +27,7 @@ LEAVES_TORCH = {"numpy", "tolist", "item", "__array__", "__bool__", "__float__",
 
 
 class RecordingError(ValueError):
-    """A step that cannot be recorded; the message names the operation and its line."""
+    """A step cannot be recorded; the message names the operation and its line."""
 
 
 def record(network: Any) -> Graph:
@@ -53,7 +53,7 @@ def record(network: Any) -> Graph:
 
 
 def cache_lengths(context: int) -> list[int]:
-    """Return cache lengths to record at: one or two that leave room, and the full one."""
+    """Return the cache lengths to record at: one or two below the full one, and that."""
     return [*((3, 5) if context > 6 else range(max(0, context - 3), context - 1)), context - 1]
 
 
@@ -91,11 +91,11 @@ def names_of(state: Any, prefix: str = "") -> list[str]:
 
 
 class _Recording:
-    """One run of the step, with the nodes that it left."""
+    """One run of the step and the nodes recorded from it."""
 
     def __init__(self, network: Any, leaves: Sequence[Tensor], form: Any):
         self.nodes: list[Node] = []
-        self._node_of: dict[int, tuple[int, Tensor]] = {}  # by identity; the tensor is kept, so that it stays unique
+        self._node_of: dict[int, tuple[int, Tensor]] = {}  # by id(); holding the tensor keeps the id unique
         self._constants: dict[Any, int] = {}
         self._stale: set[int] = set()  # tensors whose storage was changed through another one
         for name, weight in (*network.named_parameters(), *network.named_buffers()):
@@ -117,17 +117,17 @@ class _Recording:
         self.activations = {name: self.node(value) for name, value in seen.items()}
 
     def put(self, tensor: Tensor, node: Node) -> int:
-        """Append a node and let the tensor stand for it."""
+        """Append the node that computes a tensor and return its number."""
         self.nodes.append(node)
         self.bind(tensor, len(self.nodes) - 1)
         return len(self.nodes) - 1
 
     def bind(self, tensor: Tensor, node: int) -> None:
-        """Let the tensor stand for an existing node."""
+        """Map a tensor to an existing node."""
         self._node_of[id(tensor)] = (node, tensor)
 
     def follows(self, value: Any) -> bool:
-        """Whether a value depends on inputs or weights."""
+        """Return whether a value depends on inputs or weights."""
         return isinstance(value, Tensor) and id(value) in self._node_of
 
     def node(self, value: Any) -> int:
@@ -164,9 +164,9 @@ class _Recording:
 
     def replaced(self, target: Tensor, value: Tensor) -> None:
         """
-        Let `target`, which was changed in place, stand for the node of `value`.
+        Record that `target` was changed in place to `value`.
 
-        An array that it is a part of changes too; other views of the same numbers cannot be used any more.
+        Arrays that contain all of it change too; other views of the same memory are stale, and using one is an error.
         """
         changed = _positions(target)
         for node, other in [*self._node_of.values()]:
@@ -215,7 +215,7 @@ class _Dispatch(TorchDispatchMode):
 
 
 class _Refusals(TorchFunctionMode):
-    """Refuses what takes a tensor's numbers out of torch."""
+    """Raise RecordingError for functions that read a tensor's numbers outside torch."""
 
     def __torch_function__(self, func: Callable, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__name__", "") in LEAVES_TORCH:
@@ -255,23 +255,25 @@ def stripped(shape: Sequence[int]) -> tuple[int, ...]:
 
 def _without_unused(graph: Graph) -> Graph:
     """Drop slices that keep everything, repeated reshapes, and unused nodes."""
-    kept_by: dict[int, int] = {}  # a node that changes nothing -> its input
+    replaced_by: dict[int, int] = {}  # itself; for a slice that keeps everything, its input
     nodes = [*graph.nodes]
     for at, node in enumerate(nodes):
-        if node.op == "reshape" and nodes[source := kept_by[node.inputs[0]]].op == "reshape":
+        if node.op == "reshape" and nodes[source := replaced_by[node.inputs[0]]].op == "reshape":
             nodes[at] = node = replace(node, inputs=nodes[source].inputs)
         whole = node.op == "slice" and is_whole(node.params)
-        kept_by[at] = kept_by[node.inputs[0]] if whole else at
+        replaced_by[at] = replaced_by[node.inputs[0]] if whole else at
     arrays = graph.state.values()
-    needed = {kept_by[at] for at in (graph.logits, *graph.activations.values(), *(array.output for array in arrays))}
+    needed = {
+        replaced_by[at] for at in (graph.logits, *graph.activations.values(), *(array.output for array in arrays))
+    }
     for at in reversed(range(len(nodes))):
         if at in needed:
-            needed |= {kept_by[source] for source in nodes[at].inputs}
+            needed |= {replaced_by[source] for source in nodes[at].inputs}
     needed |= {graph.id, *(array.input for array in arrays)}
     number = {at: new for new, at in enumerate(sorted(needed))}
 
     def place(at: int) -> int:
-        return number[kept_by[at]]
+        return number[replaced_by[at]]
 
     return Graph(
         tuple(replace(nodes[at], inputs=tuple(map(place, nodes[at].inputs))) for at in sorted(needed)),

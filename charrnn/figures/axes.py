@@ -11,6 +11,7 @@ from charrnn.figures.palette import AREA_OPACITY, INK, LINE, MONO, PAPER, QUIET,
 
 NARROW = 560  # pixels: a phone, with short labels and few ticks
 TICKS = 11  # pixels
+PADDING = 0.05  # of the range of values, at each end of an axis
 LETTER_WIDTH, LINE_HEIGHT = 7.3, 16.0  # of 12 pixel monospace
 LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "yanchor": "bottom", "tracegroupgap": 0, "font": {"size": 11}}
 LEGEND |= {"itemclick": False, "itemdoubleclick": False}
@@ -168,6 +169,12 @@ def panel_title(figure: go.Figure, text: str, y: float, shift: float) -> None:
     """Write the title of a panel above its top edge, y in heights of the plot area."""
     font = {"size": 12, "color": INK}
     note(figure, f"<b>{text}</b>", 0, y, "bottom left", xref="paper", yref="paper", yshift=shift, font=font)
+
+
+def padded(low: float, high: float) -> tuple[float, float]:
+    """Widen a range of values by 5 % at each end; by 0.1 if it is a point."""
+    padding = PADDING * (high - low) or 0.1
+    return low - padding, high + padding
 
 
 def escaped(name: str) -> str:

@@ -87,11 +87,11 @@ def context_use_figure(
 
 
 def context_use_sentences(curves: Sequence[ContextUseCurve], texts: Sequence[str]) -> list[Sentence]:
-    """Give both lengths of each curve, then the text of each measurement."""
+    """State both lengths of each curve, then the text of each measurement."""
     sentences, measured = list[Sentence](), dict[tuple[int, int, str], tuple[str, ...]]()
     for curve, text in zip(curves, texts, strict=True):
         of = (curve.model,) if curve.model else ()
-        felt = f"a changed letter is felt for {_felt(curve)}"
+        felt = f"a changed letter affects predictions for {_felt(curve)}"
         sentences.append(Sentence(f"{curve.title} uses {_reach(curve)} characters; {felt}.", of))
         measurement = curve.used.context.predictions, curve.used.corruption.positions, text
         measured[measurement] = measured.get(measurement, ()) + of

@@ -1,13 +1,13 @@
 """Histogram of a unit's activation, and gate saturation by unit."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.figures.axes import axis, frame, note
 from charrnn.figures.palette import BLUE, INK, LINE, ORANGE
+from charrnn.neurons import Saturation
 
 BINS = 48
 MARGIN = {"l": 54, "r": 10, "t": 10, "b": 42}
@@ -42,17 +42,6 @@ def describe_unit_values(values: np.ndarray) -> str:
         f"Activation of the unit at {len(values):,} characters: from {low:.2f} to {high:.2f}, half of the time between "
         f"{first:.2f} and {third:.2f}, median {median:.2f}."
     )
-
-
-class Saturation(Protocol):
-    """Gate saturation as in `neurons`: arrays (U,)."""
-
-    @property
-    def gate(self) -> str: ...
-    @property
-    def shut(self) -> np.ndarray: ...
-    @property
-    def open(self) -> np.ndarray: ...
 
 
 def saturation_figure(gates: Sequence[Saturation], width: int = 900) -> go.Figure:

@@ -27,8 +27,8 @@ def steps_figure(flows: Mapping[int, GradientFlow], color: str, width: int = 900
 
 def describe_steps(title: str, flows: Mapping[int, GradientFlow]) -> str:
     """Describe the half-life at every saved step in a sentence."""
-    lives = [f"{flow.describe_half_life()} at step {step}" for step, flow in flows.items()]
-    return f"{title}: half of the signal is gone, in characters, after {', '.join(lives)}."
+    half_lives = [f"{flow.describe_half_life()} at step {step}" for step, flow in flows.items()]
+    return f"{title}: half of the signal is gone, in characters, after {', '.join(half_lives)}."
 
 
 def _stroke(i: int, count: int, color: str) -> Stroke:

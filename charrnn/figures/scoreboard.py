@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends, note
+from charrnn.figures.axes import (
+    LETTER_WIDTH,
+    LOG_TICKS,
+    NARROW,
+    CurveEnd,
+    axis,
+    escaped,
+    frame,
+    label_ends,
+    note,
+    padded,
+)
 from charrnn.figures.palette import INK, QUIET
 from charrnn.seed_means import counted
 
@@ -16,7 +27,6 @@ MARGIN = {"l": 62, "t": 14, "b": 48}
 MARKER = 11  # pixels
 SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "diamond", "cross", "x", "star", "hexagon", "pentagon")
 LEGEND_ROW = 20  # pixels, of two entries
-ROOM = 0.05  # of the range, at each end
 
 
 class Score(NamedTuple):
@@ -31,21 +41,21 @@ class Score(NamedTuple):
 
     @property
     def measured(self) -> str:
-        """Format the bits with the number of runs, which published results leave out."""
+        """The bits and, unless published, the number of runs, as text."""
         of = "" if self.is_published else f" ({counted(self.runs)})"
         return f"{self.bits:.3f}{of}"
 
     @property
     def is_published(self) -> bool:
-        """Check if others published this result."""
+        """Whether others published this result."""
         return self.color == QUIET
 
 
-def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, width: int = 900) -> go.Figure:
+def scoreboard_figure(scores: Sequence[Score], ngram: tuple[str, float] | None, width: int = 900) -> go.Figure:
     """
     Plot bits per character against the number of weights.
 
-    The n-gram model is a line. floor: its title and bits. width: pixels.
+    ngram: title and bits of the n-gram model, drawn as a line. width: pixels.
     """
     figure = go.Figure()
     narrow = width < NARROW
@@ -53,9 +63,9 @@ def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, 
         14 if narrow else LETTER_WIDTH * max((len(score.title + score.measured) for score in scores), default=0) + 32
     )
     bits = [end for score in scores for end in (score.bits - score.margin, score.bits + score.margin)]
-    bits += [floor[1]] if floor else []
-    low, high = _with_room(min(bits, default=0.0), max(bits, default=1.0))
-    first, last = _with_room(*(math.log10(f(score.weights for score in scores)) for f in (min, max)))
+    bits += [ngram[1]] if ngram else []
+    low, high = padded(min(bits, default=0.0), max(bits, default=1.0))
+    first, last = padded(*(math.log10(f(score.weights for score in scores)) for f in (min, max)))
     symbols = cycle(SYMBOLS)
     for score in scores:
         figure.add_scatter(
@@ -74,11 +84,11 @@ def scoreboard_figure(scores: Sequence[Score], floor: tuple[str, float] | None, 
             },
             hovertemplate=f"{escaped(score.title)}<br>%{{x:,}} weights, {_hover(score)}<extra></extra>",
         )
-    if floor:
+    if ngram:
         line = {"color": INK, "width": 1.2, "dash": "5px,4px"}
-        figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=floor[1], y1=floor[1], line=line)
-        text = f"{escaped(floor[0])} (no neural network) <b>{floor[1]:.3f}</b>"
-        note(figure, text, 0, floor[1], "bottom left", xref="paper", xshift=4)
+        figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=ngram[1], y1=ngram[1], line=line)
+        text = f"{escaped(ngram[0])} (no neural network) <b>{ngram[1]:.3f}</b>"
+        note(figure, text, 0, ngram[1], "bottom left", xref="paper", xshift=4)
     if not narrow:
         pixels = (width - MARGIN["l"] - right) / (last - first)
         ends = [
@@ -106,15 +116,15 @@ def _hover(score: Score) -> str:
     return f"{score.bits:.3f}{margin} bits" + ("" if score.is_published else f", {counted(score.runs)}")
 
 
-def describe_scores(scores: Sequence[Score], floor: tuple[str, float] | None) -> str:
+def describe_scores(scores: Sequence[Score], ngram: tuple[str, float] | None) -> str:
     """State the best network, and those that do not beat the n-gram model."""
     own = sorted((score for score in scores if not score.is_published), key=lambda score: score.bits)
     if not own:
         return ""
     text = f"{own[0].title} predicts best: {own[0].bits:.3f} bits per character."
-    if floor is None:
+    if ngram is None:
         return text
-    name, bits = floor
+    name, bits = ngram
     above = [score for score in own if score.bits >= bits]
     if not above:
         subject = f"All {len(own)} networks beat" if len(own) > 1 else "It beats"
@@ -125,11 +135,6 @@ def describe_scores(scores: Sequence[Score], floor: tuple[str, float] | None) ->
     return (
         f"{text} {len(own) - len(above)} of {len(own)} networks beat {name} ({bits:.3f}); {named}{others} {does} not."
     )
-
-
-def _with_room(low: float, high: float) -> tuple[float, float]:
-    room = ROOM * (high - low) or 0.1
-    return low - room, high + room
 
 
 def _weight_ticks() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Sentence(NamedTuple):
-    """A sentence, and the checkpoint names of the models it is about; none: any."""
+    """A sentence, and the checkpoint names of the models it is about; empty: all."""
 
     text: str
     models: tuple[str, ...] = ()

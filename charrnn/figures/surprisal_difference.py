@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import NARROW, axis, escaped, frame, note
+from charrnn.figures.axes import NARROW, axis, escaped, frame, note, padded
 from charrnn.figures.palette import BLUE, INK, ORANGE, QUIET
 from charrnn.number_format import signed
 from charrnn.surprisal import GroupMean
@@ -24,8 +24,7 @@ def delta_bits_figure(groups: Sequence[GroupMean], width: int = 900) -> go.Figur
     """
     figure = go.Figure()
     ends = [group.delta_bits + sign * (group.margin_bits or 0) for group in groups for sign in (-1, 1)]
-    low, high = min(0.0, *ends), max(0.0, *ends)
-    room = 0.04 * (high - low) or 0.1
+    limits = padded(min(0.0, *ends), max(0.0, *ends))
     figure.add_bar(
         x=[group.delta_bits for group in groups],
         y=list(range(len(groups))),
@@ -51,7 +50,7 @@ def delta_bits_figure(groups: Sequence[GroupMean], width: int = 900) -> go.Figur
         else "Δ bits per character on this text (right: B predicts better)"
     )
     zero = {"zeroline": True, "zerolinecolor": QUIET, "zerolinewidth": 1}
-    x_axis = axis(title, range=[low - room, high + room], nticks=7) | zero
+    x_axis = axis(title, range=list(limits), nticks=7) | zero
     y_axis = axis(range=[len(groups) - 0.6, -0.6], visible=False)
     frame(figure, MARGIN, height=ROW * len(groups) + MARGIN["t"] + MARGIN["b"], xaxis=x_axis, yaxis=y_axis)
     return figure

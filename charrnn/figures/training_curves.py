@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends
+from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends, padded
 from charrnn.figures.palette import Stroke
 from charrnn.figures.sentences import Sentence
 from charrnn.metrics import Metrics, bits_per_char
@@ -88,7 +88,7 @@ def training_curves_figure(
         _draw(figure, lines, panel, width, "")
     steps = axis("training step", range=[0, last_step], showgrid=False)
     steps |= {"anchor": "y2" if norms else "y", "nticks": 5 if width < NARROW else 11, "tickangle": 0}
-    zoom = f"{unit} {span} {losses} {norms}"  # a user's zoom is kept while the axes mean the same
+    zoom = f"{unit} {span} {losses} {norms}"  # plotly keeps the user's zoom until this changes
     frame(figure, MARGIN | {"r": right}, legend_y=1 if width < NARROW else None, xaxis=steps, uirevision=zoom, **axes)
     return figure
 
@@ -118,8 +118,7 @@ def _range(lines: Sequence[Line], span: str) -> tuple[float, float]:
     low, high = min(values, default=0.0), max(values, default=1.0)
     if span == "late":
         high = min(high, LATE * min((min(line.values) for line in lines if _thick(line, lines)), default=1.0))
-    room = 0.04 * (high - low) or 0.1
-    return low - room, high + room
+    return padded(low, high)
 
 
 def _decades(lines: Sequence[Line]) -> tuple[float, float]:

@@ -236,7 +236,7 @@ def resampled_crossings(relative: np.ndarray, counts: np.ndarray, level: float) 
     around the crossing.
     """
     share, half = counts @ (relative <= level).T, counts.sum(axis=1, keepdims=True) / 2
-    below = share > half  # (R, K+1): the median is
+    below = share > half  # (R, K+1): where the median is at or below the level
     for lag in np.flatnonzero((share == half).any(axis=0)):  # a median between two values
         rows = np.flatnonzero(share[:, lag] == half[:, 0])
         below[rows, lag] = weighted_medians(relative[lag], counts[rows]) <= level

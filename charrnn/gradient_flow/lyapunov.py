@@ -36,7 +36,7 @@ class Lyapunov:
 
     @property
     def interval(self) -> Interval:
-        """Return the 95 % interval of the first exponent over stretches."""
+        """95 % interval of the first exponent over stretches."""
         first, margin = float(self.exponents[0]), student_margin(float(self.errors[0]), self.stretches)
         assert margin is not None, "there are at least MIN_STRETCHES"
         return Interval(first - margin, first + margin)
@@ -52,8 +52,8 @@ def lyapunov_exponents(
     The text is cut into stretches, 16 if each then has 64 characters or more; each gives one sample. A stretch starts
     with the vectors of the following one (the last with those of the first), so the warm-up uses no extra text. It
     doubles until the exponents change by less than a quarter of their errors, or until it is as long as the text;
-    `warm_up` fixes it, rounded up to whole stretches. Raises ValueError for a text with fewer than three stretches
-    and for a model without a state.
+    `warm_up` fixes it, rounded up to whole stretches. Raises ValueError for a text with fewer than three stretches, a
+    count outside 1 … D, and a model without a state.
     """
     steps = Steps(model, torch.as_tensor(ids))
     if not 1 <= count <= steps.dim:

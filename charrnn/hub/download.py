@@ -20,10 +20,10 @@ REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?"
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
 COMMIT = re.compile("[0-9a-f]{40}")
 MAX_FILES, MAX_BYTES = 2000, 4 << 30
-MIN_BYTES_PER_S = 50_000  # bytes per second, average of a download
+MIN_BYTES_PER_S = 50_000  # average of a download
 MAX_LISTED = 3  # omitted files in a message
 TIMEOUT_S = 10
-TRIES = 3  # if the repository changes meanwhile
+TRIES = 3  # downloads, if the repository changes during one
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _downloaded(source: str, repo_id: str, revision: str | None, bounds: Bounds)
             LISTING_S,
             lambda: api.model_info(repo_id, revision=revision, files_metadata=True, timeout=TIMEOUT_S),
         )
-        sizes, notice = _wanted(source, info)
+        sizes, notice = _checkpoint_files(source, info)
         patterns, total = [glob.escape(name) for name in sizes], sum(sizes.values())
         folder = bounds.within(
             LISTING_BYTES + total,
@@ -137,7 +137,7 @@ def _cached(repo_id: str, revision: str | None) -> Path | None:
         return None
 
 
-def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
+def _checkpoint_files(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
     """
     Return the files of checkpoints (name -> bytes) and a notice about omitted ones.
 

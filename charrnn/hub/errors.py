@@ -30,17 +30,16 @@ RETRIED_BY_LIBRARY = re.compile(r"/info/lfs/|/preupload/|/xet-write-token/")  # 
 XET_STATUS = re.compile(r"HTTP status .*?\((\d{3})\b")  # the Xet client reports it only as text
 
 
-# Messages for users of the page, without a remedy.
-USER_MESSAGES = {
+USER_MESSAGES = {  # shown on the page, by kind, without a remedy
     "name": "{subject} is not the name of a repository on the Hub",
     "missing": "{subject} is not on the Hub, or is not public",
-    "gated": "{subject} is on the Hub, but open only to those its owner lets in",
+    "gated": "{subject} is on the Hub, but only users whom its owner approves can read it",
     "revision": "{subject} is on the Hub, but not in this version",
     "empty": "{subject} on the Hub holds no network of this lab",
     "large": "{subject} on the Hub is larger than this page takes",
     "network": "The Hub cannot be reached just now",
     "busy": "The Hub is too busy just now",
-    "token": "{subject} on the Hub does not let this page in",
+    "token": "{subject} on the Hub does not accept this page's token",
     "foreign": "{subject} on the Hub is of another project",
     "other": "{subject} could not be fetched from the Hub",
 }
@@ -50,7 +49,7 @@ class HubError(ValueError):
     """
     Fetching or publishing failed; the message is one printable line with a remedy.
 
-    `kind` is one of USER_MESSAGES; `user_message` is the message for a user of the page.
+    `kind` is one of USER_MESSAGES.
     """
 
     def __init__(self, message: str, kind: str = "other"):
@@ -61,17 +60,18 @@ class HubError(ValueError):
 
     @property
     def is_temporary(self) -> bool:
-        """True if a retry may help."""
+        """Whether a retry may help."""
         return self.kind in ("network", "busy")
 
     @property
     def user_message(self) -> str:
+        """The message for users of the page: one line without a remedy."""
         return USER_MESSAGES[self.kind].format(subject=self.subject)
 
 
 def with_retries(attempt: Callable[[], Result], notify: Callable[[str], None]) -> Result:
     """
-    Run `attempt` and retry it if the Hub is briefly busy, three times at most.
+    Run `attempt`; retry it up to twice if the Hub is briefly busy.
 
     Errors that the Hub library has already retried are not retried. `attempt` must be idempotent. `notify` is called
     before each wait.

@@ -68,13 +68,13 @@ characters, published with charrnn {__version__}.
 |---|---|---|---|
 {figures}
 
-First 90 % of the text train, last 10 % validate, contiguous.
+The first 90 % of the text are for training, the last 10 % for validation.
 
 {protocols}
 
 {_curve(info.history)}| | |
 |---|---|
-| form | {form} |
+| architecture | {form} |
 | text | {title_of(info.data_sha256)} |
 | sha256 of the text | `{info.data_sha256}` |
 | step, seed | {info.step}, {info.seed} |
@@ -87,7 +87,7 @@ First 90 % of the text train, last 10 % validate, contiguous.
 
 {quoted(text)}
 
-The same text again:
+Reproduce this text:
 
 ```bash
 hf download {repo_id} {download}
@@ -99,7 +99,7 @@ step as a list of operations on named tensors, to run the network without Python
 
 ## Limits
 
-It reproduces spelling and layout of its text, not meaning: words are often invented and sentences mean nothing. Its
+It reproduces the spelling and layout of its text; words are often invented, and sentences have no meaning. Its
 vocabulary is the {len(info.vocab)} characters of its text; its memory of the preceding text is
 {memory.format(**info.config)}. It is made for teaching.
 
@@ -122,7 +122,7 @@ def collection_card(infos: Sequence[CheckpointInfo], repo_id: str) -> str:
 |---|---|---|---|---|---|
 {rows}
 
-First 90 % of the text train, last 10 % validate, contiguous.
+The first 90 % of the text are for training, the last 10 % for validation.
 
 {protocols}
 
@@ -136,7 +136,7 @@ Files of weights are safetensors; opening them runs no code.
 
 ## Limits
 
-They reproduce spelling and layout of their text, not meaning. They are made for teaching.
+They reproduce the spelling and layout of their text; sentences have no meaning. They are made for teaching.
 
 {LICENCE}"""
 
@@ -165,10 +165,10 @@ def training_command(info: CheckpointInfo) -> str | None:
         return None
     name = info.saved_as if RECIPES.get(info.saved_as, Recipe()).cell == recipe.cell else recipe.cell
     name = name if name in RECIPES else recipe.cell
-    usual, words = asdict(RECIPES[name]), ["--recipe", name]
+    defaults, words = asdict(RECIPES[name]), ["--recipe", name]
     for field in fields(Recipe):
         value, flag = getattr(recipe, field.name), field.name.replace("_", "-")
-        if value != usual[field.name]:
+        if value != defaults[field.name]:
             words += [f"--{flag}" if value else f"--no-{flag}"] if type(value) is bool else [f"--{flag}", str(value)]
     words += ["--seed", str(info.seed % STREAMS)]  # earlier versions took larger seeds and drew with this remainder
     if info.data_sha256 != TINY_SHAKESPEARE_SHA256:
@@ -219,7 +219,7 @@ def _curve(history: Sequence[Metrics]) -> str:
 
 
 def _reach(info: CheckpointInfo) -> str:
-    """Format the stored half-life and effective context with 95 % intervals, if any."""
+    """Format the half-life and effective context, if they are stored, as table rows."""
     rows, sections = "", info.analyses.sections
     with suppress(KeyError, RecordError):
         flow = flow_from_record(sections["gradient"])

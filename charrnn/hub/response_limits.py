@@ -13,23 +13,24 @@ from huggingface_hub.utils._http import default_client_factory
 from charrnn.hub.errors import HubError
 
 Result = TypeVar("Result")
-LISTING_BYTES, LISTING_S = 32 << 20, 30  # that a listing of files may take
+LISTING_BYTES, LISTING_S = 32 << 20, 30  # limits of a listing of files
 
 
 class Bounds:
-    """Remaining bytes and deadline for all requests of one `work` together."""
+    """Bytes and time left for all requests of one `within` call together."""
 
     def __init__(self, subject: str):
         self.subject = subject
         self._left, self._ends = 0, 0.0
 
-    def within(self, most_bytes: int, seconds: float, work: Callable[[], Result]) -> Result:
+    def within(self, max_bytes: int, seconds: float, work: Callable[[], Result]) -> Result:
         """
         Run `work` in a thread and return its result.
 
-        Raises HubError on a timeout; the thread is then abandoned.
+        Raises HubError for more than `max_bytes` and on a timeout, when the thread is abandoned; else what `work`
+        raises.
         """
-        self._left, self._ends = most_bytes, time.monotonic() + seconds
+        self._left, self._ends = max_bytes, time.monotonic() + seconds
         results: list[Result] = []
         errors: list[BaseException] = []
 

@@ -30,7 +30,7 @@ NOTEBOOK, EXAMPLE_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/
 MAX_BYTES = 10 * 1024 * 1024  # limit of a plain git push to the Hub
 GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU lists
 HUB_FILES = {".gitattributes"}  # created by the Hub
-SIGNATURES = {"app.py", "charrnn/__init__.py"}, {"index.html", "charrnn/site.json"}  # files of an own Space
+SIGNATURES = {"app.py", "charrnn/__init__.py"}, {"index.html", "charrnn/site.json"}  # each identifies our Space
 STATIC_README = """---
 title: Char-RNN Lab
 emoji: 🎭
@@ -98,9 +98,9 @@ def push_space(
     """
     Publish a Space in one commit, creating it if needed.
 
-    checkpoints: of the app, which its variable CHARRNN_CHECKPOINTS names; None for a static page. zero_gpu: create it
-    on that hardware, the only one available without a paid plan. replace: also overwrite a Space of another project,
-    otherwise an error. Raises HubError.
+    checkpoints: repository for the app, stored in the Space's variable CHARRNN_CHECKPOINTS; None for a static page.
+    zero_gpu: create it on that hardware, the only one available without a paid plan. replace: also overwrite a Space of
+    another project. Raises HubError.
     """
     require_space(content, repo_id, checkpoints=checkpoints, replace=replace)
     api = HfApi(library_name="charrnn", library_version=__version__)

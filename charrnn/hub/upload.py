@@ -134,10 +134,10 @@ def push(
     """
     Publish checkpoints in one commit with a tag, creating the repository if needed.
 
-    The repository then holds these checkpoints and nothing of earlier ones; files of other kinds stay. A push of what
-    is already there makes no commit. The tag is the next of v1, v2, … unless given. replace: also files that were not
-    published with charrnn; else they are refused, before anything is made. Raises CheckpointError for a folder that is
-    no checkpoint, else HubError.
+    The repository then holds these checkpoints and none of earlier ones; other files stay. A push of identical files
+    makes no commit. The tag is the next of v1, v2, … unless given. replace: overwrite files that were not published
+    with charrnn; else they are an error before anything is created. Raises CheckpointError for an invalid checkpoint,
+    else HubError.
     """
     content = planned(folder, repo_id, tag=tag, replace=replace)
     api = HfApi(library_name="charrnn", library_version=__version__)
@@ -156,9 +156,9 @@ def planned(
     notify: Callable[[str], None] = lambda line: None,
 ) -> Release:
     """
-    Return what `push` would send, with the same checks, changing nothing.
+    Return the release that `push` would send, after the same checks; send nothing.
 
-    `notify` is called with the deletions.
+    `notify` is called with the deletions. Raises like `push`.
     """
     content = release(folder, repo_id)
     api = HfApi(library_name="charrnn", library_version=__version__)

@@ -165,10 +165,8 @@ class MiniGPT(PretrainedMethods, nn.Module):
     def notices(self) -> list[str]:
         """Return warnings about edited equations and slow paths."""
         edited = self.edited()
-        return [
-            *([f"The equations of MiniGPT are not those that the bundled one learnt by ({edited})."] if edited else []),
-            *export.slow_generation_notices(self),
-        ]
+        training = f"The equations of MiniGPT differ from those that the bundled one was trained with ({edited})."
+        return [*([training] if edited else []), *export.slow_generation_notices(self)]
 
     def decoder(self) -> "BatchReadingDecoder | export.ModuleDecoder":
         """Return a float64 decoder on a copy of the current weights."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from charrnn.char_classes import MARKS, SPEAKER_LINE, WORD
 
-LINE_START_CHARS = 5  # characters
+LINE_START_CHARS = 5
 QUOTES = {"“": "”", "«": "»", '"': '"'}
 BRACKETS = {"(": ")", "[": "]"}
 VOWELS = frozenset("aeiouAEIOU")
@@ -85,9 +85,9 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 def between(marks: dict[str, str]) -> Callable[[str], np.ndarray]:
     """
-    Return a label from an opening mark to before its closing one.
+    Return a label from an opening mark up to its closing one, that excluded.
 
-    An empty line ends it too.
+    marks: closing mark by opening mark. An empty line ends the label too.
     """
 
     def label(text: str) -> np.ndarray:

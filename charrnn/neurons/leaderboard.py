@@ -41,16 +41,17 @@ class Leaderboard:
 
     @property
     def found(self) -> int:
-        """Return the number of concepts that have a unit."""
+        """Number of concepts that have a unit."""
         return sum(best.found for best in self.best)
 
     @property
     def named_by_chance(self) -> float:
-        """Return the number of units of an untrained network that get a name, on average."""
+        """Number of units of an untrained network that get a name, on average."""
         return self.units * (100 - UNNAMED_PERCENT) / 100
 
     @classmethod
     def of(cls, view: str, targets: ConceptTargets, scores: Scores, baseline: Baseline) -> "Leaderboard":
+        """Name the units of one view and find the best unit per concept."""
         named = [name for name in unit_names(targets, scores, baseline) if name is not None]
         best = tuple(best_units(targets, scores, baseline))
         units = scores.train.shape[1]
@@ -126,7 +127,7 @@ def leaderboard_record(boards: Sequence[Leaderboard], text: str) -> AnalysisReco
 
 @dataclass(frozen=True)
 class CachedBoard:
-    """Stored leaderboards by view, and the text that was read for them."""
+    """Stored leaderboards by view, with length and digest of the text they are of."""
 
     boards: Mapping[str, Leaderboard]
     characters: int
@@ -134,7 +135,7 @@ class CachedBoard:
 
     @property
     def held_out_characters(self) -> int:
-        """Return the number of characters in the second half, on which units are scored."""
+        """Number of characters in the second half, on which units are scored."""
         return self.characters - self.characters // 2
 
     def baseline(self, view: str, targets: ConceptTargets) -> Baseline | None:

@@ -11,7 +11,7 @@ from charrnn.neurons.concepts import covered
 
 MAX_PATTERN_CHARS = 500
 LIMIT_S = 2.0
-REASONS = {  # of Python, in other words; {} is the character at the error
+REASONS = {  # messages by Python's own; {} is the character at the error
     "missing ), unterminated subpattern": "“{}” is never closed",
     "unterminated character set": "“{}” is never closed",
     "unbalanced parenthesis": "“{}” closes nothing",
@@ -46,7 +46,7 @@ def covered_by(pattern: str, text: str, limit_s: float = LIMIT_S) -> np.ndarray:
         output = subprocess.run(command, input=request, capture_output=True, timeout=limit_s, check=True).stdout
     except subprocess.TimeoutExpired:
         raise PatternError(
-            f"stopped after {limit_s:g} s on {len(text):,} characters: nested repeats such as (a+)+ can run for ever"
+            f"stopped after {limit_s:g} s on {len(text):,} characters: nested repeats such as (a+)+ can run forever"
         ) from None
     except subprocess.CalledProcessError:
         raise PatternError("the pattern needs too much memory: make its repetitions smaller") from None

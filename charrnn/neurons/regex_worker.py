@@ -1,8 +1,7 @@
 """
 Child process that matches a regular expression; JSON on stdin and stdout.
 
-`re` cannot be interrupted, and (a+)+$ takes exponential time, but a process can be terminated. Its memory is limited
-as well.
+`re` cannot be interrupted, and (a+)+$ takes exponential time, but a process can be terminated. Its memory is limited.
 """
 
 import json

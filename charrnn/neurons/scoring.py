@@ -25,8 +25,8 @@ from charrnn.neurons.concepts import BANK, Concept
 MIN_SAMPLES = 10  # characters with and without a label, in each half
 PERCENTILE = 99  # of the untrained units' scores: the baseline of a concept
 UNNAMED_PERCENT = 98  # of untrained units must get no name
-MIN_CHARS = 400  # characters
-NARROW = 0.02  # width of an interval
+MIN_CHARS = 400
+NARROW = 0.02  # intervals below this width are shown with a third digit
 BLOCK_CHARS = 128  # drawn together for the intervals: most concepts are stretches of text
 
 
@@ -162,17 +162,17 @@ class BestUnit(NamedTuple):
 
     @property
     def margin(self) -> float:
-        """Return the held-out score above the one needed for a name."""
+        """Held-out score minus `to_beat`."""
         return self.held_out - self.to_beat
 
     @property
     def found(self) -> bool:
-        """True if the held-out score suffices; otherwise no unit has the concept."""
+        """Whether the held-out score is above `to_beat`: the concept has a unit."""
         return self.margin > 0
 
     @property
     def clear(self) -> bool:
-        """True if the whole interval of the score suffices."""
+        """Whether the whole interval of the score is above `to_beat`."""
         return self.found and (self.interval is None or self.interval.low > self.to_beat)
 
 

@@ -14,7 +14,7 @@ class PlainTraining:
     """
     `charrnn.training.Training`'s step for a module (B, T) -> logits (B, T, V).
 
-    Same windows, optimizer and clipping; the learning rate stays that of the first step.
+    Same windows, optimizer and clipping; the learning rate is constant, that of the first step.
     """
 
     def __init__(self, model: nn.Module, ids: Tensor, recipe: Recipe, seed: int = 0):
@@ -45,5 +45,5 @@ class PlainTraining:
 
 
 def plain_training(network: nn.Module, training: Training) -> PlainTraining:
-    """Return the run `training`, not yet started, with another network."""
+    """Return a baseline of another network, with the text, recipe and seed of a run."""
     return PlainTraining(network.to(training.device), training.corpus.train_ids, training.recipe, training.seed)

@@ -41,6 +41,7 @@ class SectionTimer:
         self._last = now()
 
     def lap(self, part: str) -> None:
+        """Add the time since the last call to a part."""
         self._last, start = now(), self._last
         self.parts[part] += 1000 * (self._last - start)
 
@@ -156,7 +157,7 @@ def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
 
 
 def variants(recipe: Recipe, chosen: Sequence[str] = ()) -> dict[str, PlainTraining]:
-    """Return a training of each (chosen) network on one text."""
+    """Return a training per network on one text; chosen: only these names."""
     ids, hidden = synthetic_corpus().train_ids, recipe.hidden_dim
     networks: dict[str, nn.Module] = {"plain loop": PlainCharRNN(VOCAB_SIZE, hidden)}
     for cell in ("rnn", "gru", "lstm"):
@@ -223,7 +224,7 @@ def iter_rows(
 
 
 def time_vs_length(recipe: Recipe, lengths: tuple[int, ...], rounds: int) -> list[dict[str, Any]]:
-    """Time whole steps with longer windows and smaller batches."""
+    """Time whole steps, ms, with longer windows and smaller batches of equal size B·T."""
     chars = recipe.batch * recipe.seq_len
     sizes = {T: max(1, chars // T) for T in lengths}
     chosen = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")

@@ -24,7 +24,7 @@ Judge = Callable[[Records], Verdict]
 
 
 class Answer(NamedTuple):
-    """A claim or question of the sheet, and what answers it."""
+    """A claim or question of the sheet, with judge, finding and commands."""
 
     claim: str
     judge: Judge

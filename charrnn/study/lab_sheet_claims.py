@@ -24,7 +24,7 @@ from charrnn.study.stored_records import Records
 from charrnn.text_tables import kl
 
 CONFIRMED, CORRECTED, PARTLY, OPEN = "confirmed", "corrected", "partly", "open"
-NEAR = 0.05  # nats: "about" a loss
+NEAR = 0.05  # nats: half the range of "about" a loss
 POSITIVE = Interval(0, math.inf)
 MOST = Interval(0.5, 1)  # of runs or of time
 SUFFIXES = {128: "", 256: "-seq256", 512: "-seq512"}  # of recipes' names, by length of the windows
@@ -45,8 +45,8 @@ def judged(
     """
     Apply the rule to pairs of a figure's interval, if any, and the claimed range.
 
-    needed: what would decide an open claim, appended to its figure; with `runs`, the intervals are of means over so
-    many seeds, and it is the number of seeds.
+    needed: what would decide an open claim, appended to its figure. runs: seeds that the intervals are over; if given,
+    `needed` is the number of seeds that would decide the claim.
     """
     found = {_check(interval, claimed) for interval, claimed in checks}
     if OPEN in found:
@@ -64,7 +64,11 @@ def _check(interval: Interval | None, claimed: Interval) -> str:
 
 
 def _times_more(interval: Interval | None, claimed: Interval) -> float:
-    """Return how many times more samples decide a check: the interval shrinks with their root, its middle stays."""
+    """
+    Return how many times as many samples would decide a check.
+
+    The interval is assumed to keep its middle and to shrink with the root of their number.
+    """
     if interval is None:
         return math.inf
     if _check(interval, claimed) != OPEN:
@@ -127,9 +131,9 @@ def coherence(records: Records) -> Verdict:
         for model in ("rnn", "lstm", "minigpt")
     }
     shares = ", ".join(f"{percent(1 - share['mean'], 1)} (`{model}`)" for model, share in known.items())
-    people = records.row("sampling", model="held-out text")["known_words"]
+    human = records.row("sampling", model="held-out text")["known_words"]
     figure = (
-        f"words that do not occur in the training text, at T = 0.8: {shares}; {percent(1 - people['mean'], 1)} of "
+        f"words that do not occur in the training text, at T = 0.8: {shares}; {percent(1 - human['mean'], 1)} of "
         "held-out text's. That is spelling"
     )
     return judged(figure, (None, POSITIVE), needed="readers who compare texts without their names")
@@ -226,7 +230,7 @@ def clipping(records: Records) -> Verdict:
 
 
 def diverged(rows: Sequence[dict[str, Any]]) -> tuple[Interval, str]:
-    """Return the interval of the share of runs that end in NaN, and it in words."""
+    """Return the interval of the share of runs that end in NaN, and its description."""
     count = sum(row["diverged_at"] is not None for row in rows)
     share = share_interval(count, len(rows))
     return share, f"{count} of {counted(len(rows))} (95 %: {percent(share.low)} to {percent(share.high)})"
@@ -355,7 +359,7 @@ def interpolated(points: Sequence[tuple[float, float]], x: float) -> float | Non
 
 
 def _rounds(intervals: Sequence[Interval | None]) -> str:
-    """Return what decides a claim on times: their intervals, if a record has none."""
+    """Return what would decide a claim on times with these stored intervals."""
     return "more rounds" if all(intervals) else "the same measurement with its intervals stored"
 
 

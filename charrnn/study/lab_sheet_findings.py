@@ -1,5 +1,5 @@
 """
-State what the records say on each claim of the lab sheet, in a sentence or two.
+State the measured result for each claim of the lab sheet, in a sentence or two.
 
 A finding has its sample size and interval. All figures come from the stored records.
 """
@@ -177,7 +177,7 @@ def no_grad(records: Records) -> str:
 
 
 def saturation(records: Records) -> str:
-    """State the context that is used, and the losses with longer windows."""
+    """State the context that models use, and the losses with longer windows."""
     used = claims.context_used(records)
     losses = [
         f"in `{name}` "
@@ -197,7 +197,7 @@ def saturation(records: Records) -> str:
 
 
 def _steps(records: Records, name: str) -> str:
-    """Format the updates of a run that had another number than the bundled recipes' 2,000."""
+    """Format a run's number of updates; "" for 2,000, that of the bundled recipes."""
     steps = records.recipes[name][0]["step"]
     return "" if steps == 2000 else f" after {steps:,} steps"
 

@@ -51,7 +51,7 @@ def load_checkpoints(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
 
 
 class NGramDecoder:
-    """An n-gram model as a `sampling.Decoder`; its state is the characters that count."""
+    """A `sampling.Decoder` of an n-gram model; its state is the last order - 1 ids."""
 
     def __init__(self, model: KneserNey):
         self.model = model

@@ -14,7 +14,7 @@ piece. Rows of one part share the text and the settings; for others give --anew.
 The file is `{part: {"machine": …, "data_sha256": …, "settings": …, "rows": [row, …]}}`, machine that of the newest row.
 Fields of the rows, key first (losses in nats per character; null: no such number):
 
-ngram     order · ngrams: numbers kept · train_loss_nats val_stream_nats val_cold_nats · seconds · sample
+ngram     order · ngrams: numbers stored · train_loss_nats val_stream_nats val_cold_nats · seconds · sample
 sampling  model temperature top_k top_p (temperature 0: greedy; top_k 0 and top_p 1: off; all three null for the model
           "held-out text", the corpus itself) · kept_characters: how many survive the filters, mean · known_words
           distinct_4grams repetition copied: each {mean, standard_error} over texts, see charrnn.text_quality · sample

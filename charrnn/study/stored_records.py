@@ -82,7 +82,7 @@ class Records:
         return by_recipe(self.runs.values())
 
     def losses(self, name: str, figure: str = "val_stream_nats") -> list[float]:
-        """Return a loss of each run of a recipe."""
+        """Return a loss of each run of a recipe; figure: key of the metrics."""
         if name not in self.recipes:
             raise ValueError(f"there is no run {name}: train it, then python scripts/report.py --runs FOLDER")
         return [run["metrics"][figure] for run in self.recipes[name]]

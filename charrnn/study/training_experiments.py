@@ -118,7 +118,7 @@ def binned(values: np.ndarray, every: int, what: Callable[[np.ndarray], float]) 
 
 
 class ReluRNNCell(VanillaRNNCell):
-    """A vanilla cell with ReLU, which the lab sheet warns of."""
+    """A vanilla cell with ReLU instead of tanh, which the lab sheet advises against."""
 
     def update(self, from_input: Any, from_state: Any, state: HiddenState) -> tuple[HiddenState, NoGates]:
         return HiddenState(torch.relu(from_input + from_state)), NoGates()
@@ -131,8 +131,8 @@ class LoopRNN(CharRNN):
     """
     A network trained by autograd through the loop over time.
 
-    It shares its parameters with the model given, whose optimiser therefore trains it. `largest_states` are max |h|
-    after the last character of each batch of texts it read.
+    It shares its parameters with `model`, so that model's optimizer trains it. `largest_states` has max |h| after the
+    last character of each batch of texts that was read.
     """
 
     def __init__(self, model: Any, cell: type[VanillaRNNCell]):
@@ -195,7 +195,7 @@ def sample_as_lab_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenS
 
 
 def bytes_per_char(variant: Callable[[int], Any], n: int) -> float | None:
-    """Return the bytes by which a sampled character grows the process."""
+    """Return the growth of the process per sampled character, in bytes."""
     variant(10)
     before = resident_bytes()
     state = variant(n)

@@ -28,7 +28,7 @@ class RandomWindows:
         return {}, {}
 
     def seek(self, state: Any, position: dict[str, int]) -> None:
-        """Restore a position and its carried state (None: no state)."""
+        """Restore a position and its carried state (None: no state was carried)."""
 
 
 class ContiguousStreams(RandomWindows):

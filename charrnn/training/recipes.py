@@ -12,11 +12,12 @@ from charrnn import minigpt
 from charrnn.cells import GRUCell, LSTMCell
 from charrnn.ranges import Range
 from charrnn.registry import KINDS, Network, build_model
+from charrnn.registry import LIMITS as ARCHITECTURE_LIMITS
 from charrnn.seeds import seeded
 
 INITIALISATIONS = ("default", "orthogonal", "chrono")
 LIMITS = {
-    "hidden_dim": Range(1, 4096, whole=True),
+    "hidden_dim": ARCHITECTURE_LIMITS["hidden_dim"],
     "steps": Range(0, 10**7, whole=True),
     "batch": Range(1, 65536, whole=True),
     "seq_len": Range(1, 65536, whole=True),
@@ -43,8 +44,8 @@ class Recipe:
     carried state, reset at the epoch boundary. MiniGPT's context is seq_len; its dropout applies in every layer, that
     of a recurrent network to the output. initialisation: `default` (torch.nn's; MiniGPT its own), `orthogonal` (W_hh;
     zero biases, forget gates 1) or `chrono` (orthogonal, with forget gate biases for time scales up to seq_len
-    characters). keep_steps: save intermediate weights. val_chars: of the validation text, read at each evaluation; the
-    final losses are of all of it. Raises ValueError for invalid values.
+    characters). keep_steps: save intermediate weights. val_chars: characters of the validation text read at each
+    evaluation; the final losses use all of it. Raises ValueError for invalid values.
     """
 
     cell: str = "rnn"
@@ -148,7 +149,7 @@ RECIPES = {
 
 
 def default_recipe(cell: str) -> Recipe:
-    """Return the recipe of a cell; for an added cell the vanilla one's."""
+    """Return the recipe of a cell; an added cell gets that of the vanilla one."""
     return RECIPES[cell] if cell in RECIPES else replace(RECIPES["rnn"], cell=cell)
 
 
@@ -178,16 +179,16 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
         nn.init.orthogonal_(block, generator=rng)
     if cell.W_hh.bias is not None:
         nn.init.zeros_(cell.W_hh.bias)
-    # a bias before the norm would be normalised away
+    # layer norm would remove a bias that is added before it
     shifts = {name: cell.norm[name].bias.data for name in cell.normed} if cell.layer_norm else _biases(cell)
-    keep = torch.ones(model.hidden_dim)  # ln of the characters that a unit remembers for
+    log_scale = torch.ones(model.hidden_dim)  # ln of each unit's time scale in characters
     if recipe.initialisation == "chrono":
-        nn.init.uniform_(keep, 1, max(2, recipe.seq_len - 1), generator=rng).log_()
+        nn.init.uniform_(log_scale, 1, max(2, recipe.seq_len - 1), generator=rng).log_()
     gate_biases = {}
     if isinstance(cell, LSTMCell):
-        gate_biases = {"f": keep, "i": -keep} if recipe.initialisation == "chrono" else {"f": keep}
+        gate_biases = {"f": log_scale, "i": -log_scale} if recipe.initialisation == "chrono" else {"f": log_scale}
     elif isinstance(cell, GRUCell) and recipe.initialisation == "chrono":
-        gate_biases = {"z": keep}
+        gate_biases = {"z": log_scale}
     for name in gate_biases.keys() & shifts.keys():  # an edited cell may have no such gate, or no bias
         shifts[name].copy_(gate_biases[name])
 

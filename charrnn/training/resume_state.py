@@ -1,4 +1,4 @@
-"""Validation of a resume state, which may be damaged or from an untrusted source."""
+"""Validate a resume state, which may be damaged or from an untrusted source."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ MAX_THREADS = 4096
 
 
 def validate_resume_state(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpus) -> Recipe:
-    """Return the recipe of a run. Raises ValueError for a state not of this text."""
+    """Return the recipe of a run. Raises ValueError if invalid or of another text."""
     try:
         check_fields(run, ENTRIES)
         if run["data_sha256"] == corpus.sha256:

@@ -61,10 +61,10 @@ class Training:
         self.seed = int(seed)
         self.step = 0
         self.seconds = 0.0
-        self.consistent = True  # False while, and after, an update fails halfway: then `state` is not worth saving
+        self.consistent = True  # False during an update and after one that failed: `state` is then not saved
         self.history: list[Metrics] = []
         self.saved: dict[int, dict[str, Tensor]] = {}
-        self.data: str | None = None  # the path of the text, if it is not the one that is downloaded
+        self.data: str | None = None  # the path of the text; None for the downloaded one
         self._losses: list[float] = []
         self._grad_norm = 0.0
         self._rng, self._dropout_rng = seeded(seed), seeded(seed, self.device)
@@ -78,7 +78,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """True if all updates of the recipe are done."""
+        """Whether all updates of the recipe are done."""
         return self.step >= self.recipe.steps
 
     def advance(self) -> None:
@@ -86,7 +86,7 @@ class Training:
         Do one update.
 
         An error before the weights change leaves the run unchanged; a later one leaves it inconsistent. Raises
-        DivergedError for a loss or gradient that is not usable.
+        DivergedError for a loss or gradient that is not finite, or a loss above MAX_NATS.
         """
         start = time.perf_counter()
         windows, rng, dropout_rng = copy.copy(self._windows), self._rng.get_state(), self._dropout_rng.get_state()
@@ -127,12 +127,16 @@ class Training:
 
     @property
     def should_evaluate(self) -> bool:
-        """True if an evaluation is due at this step."""
+        """Whether an evaluation is due at this step."""
         due = self.step % measured_every(self.recipe) == 0 or self.step in SAVED_STEPS or self.finished
         return due and (not self.history or self.history[-1].step < self.step)
 
     def measure(self) -> Metrics:
-        """Evaluate and add a point to the curve; save weights at SAVED_STEPS."""
+        """
+        Evaluate and add a point to the curve; save weights at SAVED_STEPS.
+
+        Raises DivergedError for weights that are not finite or a loss above MAX_NATS.
+        """
         self.require_finite()
         progress = self._point()
         if not progress.val_loss_nats <= MAX_NATS:
@@ -169,15 +173,15 @@ class Training:
 
     @property
     def final_chars(self) -> int:
-        """Return how many characters `metrics` reads: the validation text, three times."""
+        """Characters that `metrics` of a finished run reads: its text three times."""
         return 3 * len(self._val_ids)
 
     def metrics(self, read: Read = lambda characters: None) -> dict[str, Any]:
         """
         Return the metrics stored in the checkpoint, with both validation losses.
 
-        Of a finished run on the whole validation text, else on the part that is read during training. read: called with
-        the number of characters of each part that was read.
+        Those of a finished run are of the whole validation text, else of the part that is read during training. read:
+        called with the number of characters of each part that was read.
         """
         ids = self._val_ids if self.finished else self._evaluated_ids
         newest = self.history[-1]

@@ -75,8 +75,9 @@ def _table(results: Results) -> Table:
             Cell(str(source)),
         ]
 
-    titles = ["network", "0.01 nats", "1 %", "control", "felt", "n = 1", "n = 8", "n = 32"]
+    titles = ["network", "0.01 nats", "1 %", "control", "influence", "n = 1", "n = 8", "n = 32"]
     titles += ["longest", "predictions", "text"]
     caption = "Effective context at 0.01 nats, at 1 %, at 0.01 nats with the letters before it shuffled, and for how "
-    caption += "long a changed letter is felt, in characters with 95 % intervals; the loss with n characters, in nats"
+    caption += "long a changed letter affects predictions, in characters with 95 % intervals; the loss with n "
+    caption += "characters, in nats"
     return Table(caption, titles, [row(target, *result) for target, result in results.items()])
