@@ -12,12 +12,12 @@ def markdown_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ruler, *body])
 
 
-def words_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def left_aligned_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Format a Markdown table with left-aligned columns."""
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *body])
 
 
-def kl(nats: float) -> str:
+def format_kl(nats: float) -> str:
     """Format a mean KL divergence; below float64 resolution, that bound."""
     return f"{nats:.1e}" if nats >= MIN_KL_NATS else f"< {MIN_KL_NATS:.0e}"
 

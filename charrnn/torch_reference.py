@@ -45,19 +45,19 @@ class PlainCharRNN(nn.Module):
         return self.head(torch.stack(states, dim=1))
 
     @torch.no_grad()
-    def write(self, ids: Tensor, n: int, temperature: float) -> Tensor:
-        """Continue ids (B, T) by n sampled characters, without filters."""
+    def sample(self, ids: Tensor, n: int, temperature: float) -> Tensor:
+        """Continue ids (B, T) by n sampled characters, without filters -> (B, T + n)."""
         x = self.embed(ids)
         h = x.new_zeros(len(ids), x.shape[-1])
         for t in range(ids.shape[1]):
             h = self.cell(x[:, t], h)
-        written = [ids]
+        generated = [ids]
         for _ in range(n):
             probs = F.softmax(self.head(h) / temperature, dim=-1)
             last = torch.multinomial(probs, 1)  # (B, 1)
-            written.append(last)
+            generated.append(last)
             h = self.cell(self.embed(last.squeeze(1)), h)
-        return torch.cat(written, dim=1)
+        return torch.cat(generated, dim=1)
 
     def copy_weights(self, model: CharRNN) -> "PlainCharRNN":
         """Copy the weights of a vanilla network without layer norm; return self."""

@@ -42,7 +42,7 @@ def test_plain_loop_samples_like_model():
     model = CharRNN(V, H)
     prompt = torch.randint(V, (2, 4))
     plain = bench.PlainCharRNN(V, H).copy_weights(model)
-    assert torch.equal(plain.write(prompt, 20, 1e-6), model.sample(prompt, 20, temperature=0.0))
+    assert torch.equal(plain.sample(prompt, 20, 1e-6), model.sample(prompt, 20, temperature=0.0))
 
 
 def test_autograd_gradient_norms_match_curve():

@@ -127,7 +127,7 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
         return [step.output.activations["h"] for step in steps]  # stored, as for the heatmap
 
     def sample_plain_loop() -> Tensor:
-        return plain.write(torch.tensor([prompt]), options.chars, settings.temperature)
+        return plain.sample(torch.tensor([prompt]), options.chars, settings.temperature)
 
     def figures(name: str, medians: Mapping[str, float]) -> dict[str, Any]:
         return {

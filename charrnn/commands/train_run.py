@@ -106,10 +106,10 @@ def save_checkpoint(out: Path, training: Training) -> None:
         seed=training.seed,
         recipe=asdict(training.recipe),
         data_sha256=training.corpus.sha256,
-        metrics=metrics | {"sample": write_text(training, SAMPLE_CHARS)},
+        metrics=metrics | {"sample": sample_text(training, SAMPLE_CHARS)},
         history=training.history,
         saved=training.saved,
-        passage=write_text(training, PASSAGE_CHARS) if training.finished else "",
+        passage=sample_text(training, PASSAGE_CHARS) if training.finished else "",
     )
 
 
@@ -118,7 +118,7 @@ def _is_short(training: Training) -> bool | None:
     return True if not training.finished or training.final_chars <= 3 * training.recipe.val_chars else None
 
 
-def write_text(training: Training, chars: int) -> str:
+def sample_text(training: Training, chars: int) -> str:
     """Sample a text at T = 0.8 with a fixed seed, after the lab sheet's prompt."""
     vocab = training.corpus.vocab
     prompt = vocab.default_prompt(PROMPT)
@@ -165,7 +165,7 @@ def train_one(
         raise
     if stopped:
         return Outcome(STOPPED + stopped, f"stopped at step {training.step}", resume_hint(saver, options))
-    print_block(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
+    print_block(f"----- T=0.8 -----\n{sample_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
     return Outcome(0)
 
 

@@ -4,8 +4,8 @@ from charrnn.neurons.activations import all_activations, iter_activations
 from charrnn.neurons.association import rank_order, resampled_auc, roc_auc
 from charrnn.neurons.concepts import BANK, LABELS, VALUES, Concept
 from charrnn.neurons.leaderboard import (
-    CachedBoard,
     Leaderboard,
+    StoredLeaderboards,
     best_of_views,
     leaderboard_record,
     leaderboards,

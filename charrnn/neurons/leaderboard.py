@@ -126,7 +126,7 @@ def leaderboard_record(boards: Sequence[Leaderboard], text: str) -> AnalysisReco
 
 
 @dataclass(frozen=True)
-class CachedBoard:
+class StoredLeaderboards:
     """Stored leaderboards by view, with length and digest of the text they are of."""
 
     boards: Mapping[str, Leaderboard]
@@ -149,7 +149,7 @@ class CachedBoard:
         return Baseline(percentiles, board.margin, board.untrained_units, board.chance)
 
 
-def leaderboards_from_record(record: AnalysisRecord) -> CachedBoard:
+def leaderboards_from_record(record: AnalysisRecord) -> StoredLeaderboards:
     """Restore leaderboards from their record. Raises RecordError for invalid values."""
     rare = tuple(_names(record, "rare", "concept"))
     names = _names(record, "views", "view")
@@ -184,7 +184,7 @@ def leaderboards_from_record(record: AnalysisRecord) -> CachedBoard:
         to_beat = percentile + board.margin
         best = BestUnit(concept, int(unit), sign, train, held_out, percentile, to_beat, interval)
         boards[view] = replace(board, best=(*board.best, best))
-    return CachedBoard(boards, int(record.number("characters_read", 1, 1e9)), record.text("text_sha256"))
+    return StoredLeaderboards(boards, int(record.number("characters_read", 1, 1e9)), record.text("text_sha256"))
 
 
 def _numbers_or_none(record: AnalysisRecord, table: str, column: str, rows: int, low: float) -> list[float | None]:

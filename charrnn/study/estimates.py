@@ -9,7 +9,7 @@ from charrnn.number_format import percent
 
 
 def standard_error(values: Sequence[float]) -> float:
-    """Return the standard error of the mean of independent values."""
+    """Return the standard error of the mean of independent values; NaN for one value."""
     return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
 
 

@@ -21,7 +21,7 @@ from charrnn.number_format import percent
 from charrnn.seed_means import counted
 from charrnn.study.estimates import difference_of_means, mean_interval, share_with_margin, standard_error
 from charrnn.study.stored_records import Records
-from charrnn.text_tables import kl
+from charrnn.text_tables import format_kl
 
 CONFIRMED, CORRECTED, PARTLY, OPEN = "confirmed", "corrected", "partly", "open"
 NEAR = 0.05  # nats: half the range of "about" a loss
@@ -265,9 +265,9 @@ def hundred_back(records: Records) -> Verdict:
     felt = describe_length(rnn.felt_chars, len(rnn.mean), rnn.felt_interval)
     figure = (
         f"another character moves the vanilla net's prediction by more than {NEGLIGIBLE_NATS} nats for {felt} "
-        f"characters (median); 100 back it moves it by {kl(rnn.mean[99])} nats, MiniGPT's by {kl(gpt.mean[99])} (means "
-        f"over {rnn.positions:,} positions); the gradient that comes back from there is "
-        f"{gradient_of(records, 'rnn').median[100]:.0e} of what it was"
+        f"characters (median); 100 back it moves it by {format_kl(rnn.mean[99])} nats, MiniGPT's by "
+        f"{format_kl(gpt.mean[99])} (means over {rnn.positions:,} positions); the gradient that comes back from there "
+        f"is {gradient_of(records, 'rnn').median[100]:.0e} of what it was"
     )
     return judged(figure, (rnn.felt_interval, Interval(0, 99)), needed="more positions")
 

@@ -23,6 +23,7 @@ from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.paths import CHECKPOINTS
 from charrnn.sampling import Decoder, DecoderOutput, SamplingSettings, Step, UniformStream, generate
+from charrnn.study.estimates import standard_error
 from charrnn.text_quality import Reference
 from charrnn.training.evaluation import VAL_STREAMS, VAL_WINDOW
 
@@ -77,11 +78,13 @@ def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
         losses = {"train_loss_nats": train, "val_stream_nats": val, "val_cold_nats": cold}
         row = {"order": order, "ngrams": model.size} | {name: model.loss_nats(rows) for name, rows in losses.items()}
         seconds = time.perf_counter() - start
-        steps = write(NGramDecoder(model), corpus.vocab.encode(prompt), SAMPLE_CHARS, SAMPLE_SETTINGS, SAMPLE_SEED)
+        steps = generate_text(
+            NGramDecoder(model), corpus.vocab.encode(prompt), SAMPLE_CHARS, SAMPLE_SETTINGS, SAMPLE_SEED
+        )
         yield row | {"seconds": seconds, "sample": prompt + corpus.vocab.decode(step.id for step in steps)}
 
 
-def write(decoder: Decoder, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[Step]:
+def generate_text(decoder: Decoder, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[Step]:
     """Generate n characters after the prompt."""
     return list(generate(decoder, decoder.prefill(prompt), n, settings, UniformStream(seed)))
 
@@ -100,7 +103,9 @@ def sampling(options: argparse.Namespace, text: str) -> Iterator[Row]:
         decoder = model.model.decoder()
         prompts = [model.vocab.encode(prompt) for prompt, _ in excerpts]
         for settings in _sampler_settings(options):
-            texts = [write(decoder, prompt, options.chars, settings, seed) for seed, prompt in enumerate(prompts)]
+            texts = [
+                generate_text(decoder, prompt, options.chars, settings, seed) for seed, prompt in enumerate(prompts)
+            ]
             kept = statistics.fmean(step.distribution.kept for steps in texts for step in steps)
             decoded = [model.vocab.decode(step.id for step in steps) for steps in texts]
             yield _quality_row(model.info.name, settings, reference, decoded, kept)
@@ -132,14 +137,12 @@ def _quality_row(
     qualities = [asdict(reference.score_text(text)) for text in texts]
     shares = ("known_words", "distinct_4grams", "repetition", "copied")
     drawn = {key: getattr(settings, key, None) for key in ("temperature", "top_k", "top_p")}
-    figures = {share: mean_and_error([quality[share] for quality in qualities]) for share in shares}
+    values_of = {share: [quality[share] for quality in qualities] for share in shares}
+    figures = {
+        share: {"mean": statistics.fmean(values), "standard_error": standard_error(values)}
+        for share, values in values_of.items()
+    }
     return {"model": name} | drawn | {"kept_characters": kept} | figures | {"sample": texts[0][:EXCERPT_CHARS]}
-
-
-def mean_and_error(values: Sequence[float]) -> dict[str, float | None]:
-    """Return the mean and its standard error; None for a single value."""
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
-    return {"mean": statistics.fmean(values), "standard_error": error}
 
 
 # ------------------------------------------------------------------------------------------------ recurrent_scale

@@ -2,7 +2,7 @@
 
 from charrnn.metrics import bits_per_char
 from charrnn.study.stored_records import Records
-from charrnn.text_tables import words_table
+from charrnn.text_tables import left_aligned_table
 
 SHOWN = ("rnn-lab", "rnn", "gru", "lstm", "best", "minigpt")
 
@@ -17,4 +17,4 @@ def results_table(records: Records) -> str:
         network = f"{info.cell}, {info.hidden_dim} units, {info.step} steps"
         figures = [f"{nats.runs}", nats.with_range(), f"{bits_per_char(nats.value):.2f}"]
         body.append([f"`{info.name}`", network, f"{info.parameters:,}", *figures])
-    return words_table(["checkpoint", "network", "parameters", "runs", "nats (range)", "bits"], body)
+    return left_aligned_table(["checkpoint", "network", "parameters", "runs", "nats (range)", "bits"], body)

@@ -17,7 +17,7 @@ from charrnn.published_results import PUBLISHED
 from charrnn.study.lab_sheet_claims import CLAIMS, corruption_of, filter_gains
 from charrnn.study.model_experiments import EXPONENT_CHARS
 from charrnn.study.stored_records import Records
-from charrnn.text_tables import kl, markdown_table, quoted, words_table
+from charrnn.text_tables import format_kl, left_aligned_table, markdown_table, quoted
 
 CLAIMS_NOTE = """A claim gives a range for a quantity, and the measurement has a 95 % interval (± or in brackets).
 **Confirmed**: the whole interval is within the range; **corrected**: it is outside; **open**: neither, and the last
@@ -108,7 +108,7 @@ def published() -> str:
         source = f"[{other.source}]({other.url})" if other.url else other.source
         size = "" if other.parameters is None else f"{other.parameters:,}"
         body.append([other.name, size, f"{other.val_nats:g}", other.protocol, source])
-    return words_table(heads, body)
+    return left_aligned_table(heads, body)
 
 
 def claims(records: Records) -> str:
@@ -117,7 +117,7 @@ def claims(records: Records) -> str:
     for section, claim, judge in CLAIMS:
         verdict, figure, _ = judge(records)
         body.append([section, claim, f"**{verdict}**", figure])
-    return words_table(["§", "the lab sheet says", "", "measured"], body)
+    return left_aligned_table(["§", "the lab sheet says", "", "measured"], body)
 
 
 def context(records: Records) -> str:
@@ -238,7 +238,7 @@ def reach(records: Records) -> str:
     replaced = {name: corruption_of(records, name) for name in order}
     influence = markdown_table(
         ["KL, nats", *map(str, DISTANCES)],
-        [[f"`{name}`", *(kl(replaced[name].mean[lag - 1]) for lag in DISTANCES)] for name in order],
+        [[f"`{name}`", *(format_kl(replaced[name].mean[lag - 1]) for lag in DISTANCES)] for name in order],
     )
     counts = sorted({flow.positions for flow in flows.values()})
     return (

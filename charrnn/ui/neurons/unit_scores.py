@@ -12,10 +12,10 @@ from charrnn.neurons import (
     BANK,
     Baseline,
     BestUnit,
-    CachedBoard,
     ConceptTargets,
     Leaderboard,
     Scores,
+    StoredLeaderboards,
     best_of_views,
     leaderboards_from_record,
     score,
@@ -145,7 +145,7 @@ def _read(decoder: TraceDecoder, ids: list[int], view: str, is_current: IsCurren
     return read_activations(decoder, ids, [view], is_current)[view]
 
 
-def saved_leaderboards(loaded: LoadedModel) -> CachedBoard | None:
+def saved_leaderboards(loaded: LoadedModel) -> StoredLeaderboards | None:
     """Load the record saved beside a checkpoint; None if absent or of another model."""
     saved = saved_analysis(loaded.info, "units", leaderboards_from_record)
     fits = saved and all(board.units == loaded.units.get(view) for view, board in saved.boards.items())
