@@ -71,6 +71,7 @@ class Cell(nn.Module):
             self.norm = nn.ModuleDict({name: nn.LayerNorm(hidden_dim, EPS) for name in self.normed})
 
     def forward(self, x: Tensor, state: Any) -> Any:
+        """Return the state after input x (B, E)."""
         return self.update(self.W_ih(x), self.W_hh(state.h), state)[0]
 
     def update(self, from_input: Tensor, from_state: Tensor, state: Any) -> tuple[Any, Any]:

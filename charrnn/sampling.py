@@ -228,15 +228,21 @@ class Step(NamedTuple):
 class Decoder(Protocol):
     """A model that reads a text one character at a time."""
 
-    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput: ...
+    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput:
+        """Read ids, possibly none, from `state` (None: the start of the text)."""
+        ...
 
-    def step(self, id: int, state: Any) -> DecoderOutput: ...
+    def step(self, id: int, state: Any) -> DecoderOutput:
+        """Read one character from the state of an earlier output."""
+        ...
 
 
 class ClampableDecoder(Decoder, Protocol):
     """A decoder with units that can be clamped."""
 
-    def clamped(self, clamps: Sequence[Clamp]) -> Decoder: ...
+    def clamped(self, clamps: Sequence[Clamp]) -> Decoder:
+        """Return a decoder with these clamps. Raises ValueError for an invalid one."""
+        ...
 
 
 def read_stepwise(decoder: Decoder, ids: Sequence[int], state: Any = None) -> Trace:

@@ -17,7 +17,7 @@ from charrnn.analysis_record import AnalysisRecord
 from charrnn.bootstrap import student_margin
 from charrnn.char_classes import KINDS, kinds
 from charrnn.chunked_logits import chunk_size
-from charrnn.sampling import DecoderOutput, Trace
+from charrnn.sampling import Decoder, Trace
 
 STRETCHES = 32  # of a long text, at most; the spread over them gives the 95 % interval
 MIN_STRETCH_CHARS = 64  # characters per stretch
@@ -25,12 +25,12 @@ CHUNK_CHARS = 256  # characters read at once; a caller can stop between chunks
 CONTEXTS = ((1, 8), (9, 16), (17, 32), (33, 64), (65, 128), (129, 256), (257, None))  # positions, from 1
 
 
-class TraceDecoder(Protocol):
-    """A decoder that can read many characters at once."""
+class TraceDecoder(Decoder, Protocol):
+    """A decoder that returns its outputs at every character of a text."""
 
-    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput: ...
-
-    def read(self, ids: Sequence[int], state: Any = None) -> Trace: ...
+    def read(self, ids: Sequence[int], state: Any = None) -> Trace:
+        """Read ids, at least one, from `state` (None: the start of the text)."""
+        ...
 
 
 def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:

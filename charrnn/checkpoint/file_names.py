@@ -27,6 +27,7 @@ def has_run_state(folder: Path) -> bool:
 
 
 def step_path(folder: Path, step: int) -> Path:
+    """Return the file of a saved step: `steps/000300.safetensors`."""
     return folder / STEPS / f"{step:06d}.safetensors"
 
 

@@ -65,6 +65,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def flag(name: str) -> str:
+    """Return the flag of a setting: `--hidden-dim` for `hidden_dim`."""
     return f"--{name.replace('_', '-')}"
 
 

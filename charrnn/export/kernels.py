@@ -28,6 +28,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 
 def softplus(x: Any, beta: float = 1, threshold: float = 20) -> Any:
+    """Return ln(1 + exp(beta x)) / beta; x itself where beta x > threshold, as torch."""
     return np.where(x * beta > threshold, x, np.log1p(np.exp(np.minimum(x * beta, threshold))) / beta)
 
 
@@ -83,6 +84,7 @@ def complex_mul(x: Any, y: Any) -> Any:
 
 
 def polar(length: Any, angle: Any) -> Any:
+    """Return complex numbers (..., 2) from length and angle (...)."""
     return (length * np.exp(1j * angle))[..., None].view(np.float64)
 
 

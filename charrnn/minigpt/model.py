@@ -31,6 +31,7 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalize x (..., d) over its last dimension."""
         return rms_norm(x, self.weight)
 
 

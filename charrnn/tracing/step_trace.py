@@ -26,6 +26,7 @@ class Block:
 
     @classmethod
     def of(cls, title: str, run: TraceRun, is_cell: bool = False) -> "Block":
+        """Convert a run of a traced function; outside the cell without arguments."""
         file = Path(run.source.file).resolve()
         path = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else file.name
         lines = run.lines if is_cell else [line for line in map(_without_given, run.lines) if line.values]

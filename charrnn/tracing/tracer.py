@@ -55,6 +55,7 @@ class Source:
 
     @cached_property
     def indent(self) -> int:
+        """Columns by which the function is indented in its file."""
         return len(self._lines[0]) - len(self._lines[0].lstrip())
 
     @cached_property
@@ -63,6 +64,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.FunctionDef:
+        """Syntax tree of the function, with positions relative to its first line."""
         (tree,) = ast.parse(self._dedented).body
         assert isinstance(tree, ast.FunctionDef)
         return tree
@@ -92,6 +94,7 @@ class Source:
         return " ".join((ast.get_source_segment(self._dedented, node) or "").split())
 
     def text(self, first: int, last: int) -> str:
+        """Return the source of lines first … last, from 1, without the indent."""
         lines = self._lines[first - 1 : last]
         return "".join(line[self.indent :] for line in lines).rstrip()
 

@@ -9,7 +9,7 @@ from charrnn.corpus import contiguous_streams, random_windows
 
 
 class RandomWindows:
-    """Random windows of the text, each read from a zero state."""
+    """Random windows of the text ids (N,), each read from a zero state."""
 
     state = None
 
