@@ -41,11 +41,11 @@ LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
 Row = dict[str, Any]  # results of one variant by name; None for a figure that does not apply
 
 
-def rows(turns: dict[str, list[float]], figures: Callable[[str, Mapping[str, float]], dict[str, Any]]) -> list[Row]:
+def rows(times_ms: dict[str, list[float]], figures: Callable[[str, Mapping[str, float]], dict[str, Any]]) -> list[Row]:
     """Return a row per variant; `figures` derives its figures from all medians."""
-    medians = {name: statistics.median(times) for name, times in turns.items()}
+    medians = {name: statistics.median(times) for name, times in times_ms.items()}
     return [
-        {"name": name, "median_ms": median, "fastest_ms": min(turns[name]), **figures(name, medians)}
+        {"name": name, "median_ms": median, "fastest_ms": min(times_ms[name]), **figures(name, medians)}
         for name, median in medians.items()
     ]
 
@@ -71,7 +71,7 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
         steps |= {f"the same by torch.mm, {cell}": matrix_products(recipe, CELLS[cell].gates, onednn=False)}
         steps |= {f"{OURS} {cell}": training.advance, f"{OURS} {cell}, layer norm": normed.advance}
         cell_of |= {name: cell for name in steps if name not in cell_of}
-    turns = interleave(steps, options.rounds)
+    times_ms = interleave(steps, options.rounds)
 
     def figures(name: str, medians: Mapping[str, float]) -> dict[str, Any]:
         ours, this = medians[f"{OURS} {cell_of[name]}"], medians[name]
@@ -86,7 +86,7 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
             "minutes_2000_steps": 2000 * this / 60_000,
         }
 
-    return rows(turns, figures)
+    return rows(times_ms, figures)
 
 
 def matrix_products(recipe: Recipe, gates: int, onednn: bool = True) -> Callable[[], tuple[Tensor, ...]]:
@@ -143,14 +143,14 @@ def bench_gradients(options: argparse.Namespace) -> list[Row]:
     model = CharRNN(VOCAB_SIZE, options.hidden_dim).double().eval()
     ids = synthetic_corpus().train_ids[: options.positions * (options.lags + 2)]
     few, windows = ids[: options.lags + 4 * options.positions].tolist(), ids.view(options.positions, -1)
-    turns = interleave(
+    times_ms = interleave(
         {
             "autograd, states retained": lambda: gradient_norms_by_autograd(model, windows),
             OURS: lambda: gradient_flow(model, few, max_lag=options.lags, positions=options.positions),
         },
         options.rounds,
     )
-    return rows(turns, lambda name, medians: {"ours_over_this": medians[OURS] / medians[name]})
+    return rows(times_ms, lambda name, medians: {"ours_over_this": medians[OURS] / medians[name]})
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -168,16 +168,16 @@ def parser() -> argparse.ArgumentParser:
     profile = verbs.add_parser("profile", help="time per part of a training step")
     profile.add_argument("--lengths", type=WINDOW, nargs="+", default=bench_profile.LENGTHS, metavar="T", help=LENGTHS)
     for verb in (train, profile):
-        verb.add_argument("--batch", type=WINDOW, default=64, help="windows a step (default 64)")
-        verb.add_argument("--seq-len", type=WINDOW, default=128, help="characters a window (default 128)")
+        verb.add_argument("--batch", type=WINDOW, default=64, help="windows per step (default 64)")
+        verb.add_argument("--seq-len", type=WINDOW, default=128, help="characters per window (default 128)")
     sample = verbs.add_parser("sample", help="characters per second on one core")
-    sample.add_argument("--chars", type=COUNT, default=500, help="characters a turn (default 500)")
+    sample.add_argument("--chars", type=COUNT, default=500, help="characters per run (default 500)")
     gradients = verbs.add_parser("gradients", help="the gradient-flow curve")
     gradients.add_argument("--positions", type=COUNT, default=512, help="text positions (default 512)")
     gradients.add_argument("--lags", type=WINDOW, default=128, help="characters back (default 128)")
     for verb, rounds, threads in ((train, 15, None), (profile, 9, None), (sample, 15, 1), (gradients, 5, None)):
         verb.add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
-        verb.add_argument("--rounds", type=COUNT, default=rounds, help=f"turns of each variant (default {rounds})")
+        verb.add_argument("--rounds", type=COUNT, default=rounds, help=f"runs of each variant (default {rounds})")
         verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
         verb.add_argument("--json", action="store_true", help="print the figures as JSON")
     verbs.add_parser("engine", help="the page's engine beside Python; `engine --help` lists its flags")

@@ -18,15 +18,15 @@ VOCAB_SIZE = 65  # Tiny Shakespeare's
 def interleave(variants: dict[str, Callable[[], Any]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
     """Time each variant once per round, in rotating order; milliseconds."""
     names = list(variants)
-    turns: dict[str, list[float]] = {name: [] for name in names}
+    times_ms: dict[str, list[float]] = {name: [] for name in names}
     for round_number in range(-warmup, rounds):
         first = round_number % len(names)
         for name in names[first:] + names[:first]:
             start = now()
             variants[name]()
             if round_number >= 0:
-                turns[name].append(1000 * (now() - start))
-    return turns
+                times_ms[name].append(1000 * (now() - start))
+    return times_ms
 
 
 def now() -> float:

@@ -231,9 +231,9 @@ def time_vs_length(recipe: Recipe, lengths: tuple[int, ...], rounds: int) -> lis
     found: dict[str, list[float]] = {name: [] for name in chosen}
     for T, B in sizes.items():
         trainings = variants(Recipe(batch=B, seq_len=T, hidden_dim=recipe.hidden_dim))
-        turns = interleave({name: trainings[name].advance for name in chosen}, rounds)
+        times_ms = interleave({name: trainings[name].advance for name in chosen}, rounds)
         for name in chosen:
-            found[name].append(statistics.median(turns[name]))
+            found[name].append(statistics.median(times_ms[name]))
     return [
         {"name": name, "seq_len": list(sizes), "batch": list(sizes.values()), "median_ms": medians}
         for name, medians in found.items()

@@ -171,12 +171,12 @@ def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
     bytes_inside, bytes_outside = (bytes_per_char(variant, max(options.chars)) for variant in (inside, outside))
     for chars in options.chars:
         variants = {"inside": partial(inside, chars), "outside": partial(outside, chars)}
-        turns = interleave(variants, options.rounds)
-        ratios = [slower / faster for faster, slower in zip(*turns.values(), strict=True)]
+        times_ms = interleave(variants, options.rounds)
+        ratios = [slower / faster for faster, slower in zip(*times_ms.values(), strict=True)]
         yield {
             "chars": chars,
-            "no_grad_ms": statistics.median(turns["inside"]),
-            "without_ms": statistics.median(turns["outside"]),
+            "no_grad_ms": statistics.median(times_ms["inside"]),
+            "without_ms": statistics.median(times_ms["outside"]),
             "times_slower": statistics.median(ratios),
             "no_grad_bytes_per_char": bytes_inside,
             "without_bytes_per_char": bytes_outside,
