@@ -265,7 +265,7 @@ def test_imports_follow_layers():
 @pytest.mark.parametrize(
     ("file", "text", "problem"),
     [
-        ("components/plot/figure.js", 'import { a } from "../../write/view.js";', "components must not import write"),
+        ("components/plot/plot.js", 'import { a } from "../../write/view.js";', "components must not import write"),
         ("write/view.js", 'import { a } from "../gradients/saliency.js";', "write must not import gradients"),
         ("session/session.js", 'import("../sidebar/share.js")', "session must not import sidebar"),
         ("write/view.js", 'import { a } from "../other.js";', "other is in no layer of ui"),

@@ -179,7 +179,7 @@ def _drop_line(figure: go.Figure, curve: Curve, lowest: float) -> None:
 
 
 def _letters(figure: go.Figure, letters: str) -> None:
-    """Write a text along the axis, one character per lag; figure.js sets its size."""
+    """Write a text along the axis, one character per lag; plotly_figure.js sets its size."""
     shown = ["⏎" if letter == "\n" else escaped(letter) for letter in reversed(letters)]
     figure.add_scatter(
         x0=0,

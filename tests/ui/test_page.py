@@ -126,7 +126,7 @@ def test_figure_replaced_while_loading_keeps_newer_words(page: Page, app: str):
             box.remove();
             return [errors, isHidden];
         }""",
-        f"{app}charrnn/components/plot/figure.js",
+        f"{app}charrnn/components/plot/plotly_figure.js",
     )
     assert said == [[], True]
 

@@ -1,7 +1,7 @@
 // Surprisal difference of two models: the text colored by Δ bits, and Δ by character class.
 
 import { createViewQuery } from "../components/view_query.js";
-import { createFigure } from "../components/plot/figure.js";
+import { createFigure } from "../components/plot/plotly_figure.js";
 import { createTable } from "../components/table/table.js";
 import { titleOf } from "../components/offered_models.js";
 import { page } from "../components/page_state.js";

@@ -4,7 +4,7 @@ import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { navigate } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
-import { createFigure } from "../components/plot/figure.js";
+import { createFigure } from "../components/plot/plotly_figure.js";
 import { showSlider } from "../components/slider.js";
 import { createCoupledTexts, onTextSettings, writerOf } from "../session/coupled_view.js";
 import { writeWith } from "../session/interventions.js";

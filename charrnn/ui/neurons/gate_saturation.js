@@ -2,7 +2,7 @@
 
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
-import { createFigure } from "../components/plot/figure.js";
+import { createFigure } from "../components/plot/plotly_figure.js";
 import { showUnit } from "./show_unit.js";
 import { offerNetwork } from "./switch_network.js";
 

@@ -4,7 +4,7 @@ import { createViewQuery } from "../components/view_query.js";
 import { createColoredText } from "../components/colored_text.js";
 import { create, setOptions } from "../components/create_element.js";
 import { page, quoted, visible } from "../components/page_state.js";
-import { createFigure } from "../components/plot/figure.js";
+import { createFigure } from "../components/plot/plotly_figure.js";
 import { createTable } from "../components/table/table.js";
 import { selectUnit } from "../components/unit_selection.js";
 

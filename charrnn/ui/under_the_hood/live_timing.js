@@ -2,7 +2,7 @@
 
 import { requirePython } from "../components/needs_python.js";
 import { page } from "../components/page_state.js";
-import { createFigure } from "../components/plot/figure.js";
+import { createFigure } from "../components/plot/plotly_figure.js";
 import { createTable } from "../components/table/table.js";
 import { figureWidth } from "../components/view_query.js";
 

@@ -2,10 +2,11 @@
 
 import { setText } from "../components/create_element.js";
 import { rowNoun } from "./heatmap_captions.js";
-import { Heatmap, Strips } from "./heatmap_canvas.js";
+import { Heatmap } from "./heatmap_canvas.js";
 import { drawLens } from "./heatmap_lens.js";
 import { RowNames, namedUnits } from "./heatmap_row_names.js";
 import { VisibleColumns } from "./heatmap_columns.js";
+import { Strips } from "./unit_strips.js";
 
 const STORED = "charrnn-all-units"; // in the local storage
 const MAX_STRIPS = 5;

@@ -4,7 +4,7 @@ import { page } from "../page_state.js";
 import { createViewQuery } from "../view_query.js";
 import { createTable } from "../table/table.js";
 import { createModelCheckboxes } from "./model_checkboxes.js";
-import { createFigure } from "./figure.js";
+import { createFigure } from "./plotly_figure.js";
 import { headingOf, registerUnlinked } from "../unlinked_state.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
