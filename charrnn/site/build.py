@@ -57,8 +57,8 @@ def build_site(root: Path, notify: Callable[[str], None] = lambda line: None, sm
     """
     Build the site of the checkpoints in a folder.
 
-    Analyses that are not saved beside a checkpoint are computed, in some minutes for large networks. small: keep fewer
-    answers, for a single file. Raises CheckpointError if there is no checkpoint.
+    Analyses that are not saved beside a checkpoint are computed, which takes minutes for large networks. notify: called
+    with lines of progress. small: keep fewer answers, for a single file. Raises CheckpointError without a checkpoint.
     """
     store = Store(root, corpus=lambda: None)  # the same files whether the corpus is in the cache or not
     if not (infos := store.checkpoints()):
@@ -119,7 +119,7 @@ def first_call(store: Store, opening: Opening | None) -> dict[str, Any]:
 
 
 def compressed(value: Any) -> bytes:
-    """Encode a JSON value, compressed."""
+    """Encode a value as gzip-compressed JSON, the same bytes on every run."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return gzip.compress(text.encode("utf-8", "surrogatepass"), 9, mtime=0)
 
@@ -135,7 +135,7 @@ def selected_checkpoints(root: Path, names: Iterable[str], steps: bool = False) 
     """
     Copy some checkpoints into a folder that is deleted afterwards.
 
-    steps: with their earlier training steps.
+    steps: copy their earlier training steps too. Raises OSError.
     """
     ignored = ["training.safetensors", *([] if steps else [STEPS])]
     with TemporaryDirectory(prefix="charrnn-") as folder:

@@ -44,7 +44,7 @@ def as_function(name: str, source: str) -> str:
 
 
 def imports_of(name: str, source: str) -> Iterator[tuple[str, str]]:
-    """Yield each relative import of a module: as written, and the path it means."""
+    """Yield the relative imports of a module: as written, and the module's path."""
     for _, specifier in IMPORT.findall(source):
         parts: list[str] = []
         for part in [*PurePosixPath(name).parent.parts, *specifier.split("/")]:

@@ -32,12 +32,13 @@ Query = dict[str, Any]
 @dataclass(frozen=True)
 class Kept:
     """
-    The queries of a part whose answers are kept.
+    The queries of a part whose answers are kept, and how the page finds an answer.
 
-    fields: what the answer depends on, of the query's form unless it is `checkpoint` or `name`. optional: fields that
-    may be left out to find a similar answer; nearest: a number, of which the nearest one is taken. blank: fields of
-    the form that must be empty. models: the answers are of all models, and the page selects those that are ticked.
-    compute: returns the answer, by default that of the part's generator.
+    fields: the query's fields that form the key of its answer: `checkpoint`, `name` (the checkpoint without its step),
+    or fields of the form. optional: fields that the page leaves out of the key, one after the other, if there is no
+    exact answer. nearest: a numeric field; the answer with the nearest value is shown. blank: fields of the form that
+    must be empty. models: the answers contain all models, and the page shows the selected ones. compute: returns the
+    answer, by default that of the part's generator.
     """
 
     queries: Callable[[Store], Iterable[Query]] = lambda store: [_query()]
@@ -49,7 +50,7 @@ class Kept:
     compute: Callable[[Store, Query], list[Any]] | None = None
 
     def answer(self, part: Part, store: Store, query: Query) -> list[Any]:
-        """Return the messages of an answer, without those that later ones replace."""
+        """Return the messages of an answer that later messages do not replace."""
         try:
             if self.compute is not None:
                 return self.compute(store, query)
@@ -89,7 +90,7 @@ def _each_step(store: Store) -> Iterator[Query]:
     return (_query(info, step) | {"names": names} for info in store.checkpoints() for step in info.saved_steps)
 
 
-def _all_ticked(store: Store) -> Iterator[Query]:
+def _each_with_all_models(store: Store) -> Iterator[Query]:
     names = [info.name for info in store.checkpoints()]
     return (query | {"names": names} for query in _each(store))
 
@@ -168,7 +169,7 @@ KEPT: Mapping[str, Kept] = {
     "gradients/gradient_norms": Kept(_each_step, ("checkpoint",), models=True),
     "gradients/recurrent_scale": Kept(_scales, ("checkpoint", "knob"), nearest="knob"),
     "gradients/saliency": Kept(blank=(), compute=lambda store, _: [saliency_template(store)]),
-    "gradients/context_use": Kept(_all_ticked, ("checkpoint",), models=True),
+    "gradients/context_use": Kept(_each_with_all_models, ("checkpoint",), models=True),
     "gradients/over_training": Kept(_each, ("name",)),
     "gradients/clipping": Kept(),
     "neurons/leaderboard": Kept(_views, ("checkpoint", "view"), ("view",), blank=("text", "pattern")),
@@ -216,7 +217,8 @@ class KeptAnswers:
             if same is None:
                 self.files[name] = messages
             found[key_of(kept.fields, query)] = same or name
-            chosen = {name: messages[-1][name] for name in kept.optional if name in messages[-1]}  # by the answer
+            # The answer names its defaults: a query that gives them explicitly finds it too.
+            chosen = {name: messages[-1][name] for name in kept.optional if name in messages[-1]}
             found.setdefault(key_of(kept.fields, query | {"form": query["form"] | chosen}), same or name)
         self.parts[part.id] = {**kept.manifest(), "files": found}
 
@@ -234,5 +236,5 @@ def _value(query: Query, name: str) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)  # as in JavaScript
     if isinstance(value, list):
-        return sorted(value)  # ticked boxes come in the order of the page
+        return sorted(value)  # checked boxes come in the order of the page
     return value or None if isinstance(value, str) else value

@@ -10,7 +10,7 @@ from charrnn.site.page_html import DARK_MODE, SCRIPT, STYLESHEET
 from charrnn.ui.server.static_files import PLOTLY, read
 
 MARK = "<title>Char-RNN Lab</title>"
-MARK_BYTES = 4096  # of a page, in which the mark is
+MARK_BYTES = 4096  # at the start of a page, which contain the mark
 
 
 def single_file(site: Site) -> str:

@@ -21,12 +21,12 @@ MAX_SESSIONS = 20  # sessions with a copy of the page's configuration in Gradio,
 
 def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = (), more_routes: Sequence[Any] = ()) -> str:
     """
-    Serve the page from a thread -> its address.
+    Serve the page from a thread, and return its URL.
 
     Port 0 selects a free one. allowed: host names of accepted requests, besides those of this machine; "*" is any.
     Without names, a loopback address accepts this machine only, another address any host. more_routes: besides those of
-    the page's files. GRADIO_ROOT_PATH: the path of the page behind a proxy, or its whole URL. Raises OSError, with the
-    system's reason, if it cannot listen.
+    the page's files. The environment variable GRADIO_ROOT_PATH is the path of the page behind a proxy, or its whole
+    URL. Raises OSError, with the system's reason, if it cannot listen.
     """
     sys.setswitchinterval(SWITCH_S)
     address, port = _free_address(host, port)
@@ -59,7 +59,7 @@ def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = (), mo
 
 
 def _free_address(host: str, port: int) -> tuple[str, int]:
-    """Bind once, for the system's reason if it fails -> the address and port."""
+    """Return the address and port to listen on, bound once to raise any OSError."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except UnicodeError:

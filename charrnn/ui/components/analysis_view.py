@@ -75,7 +75,7 @@ class AnalysisView:
         if self.untrained and picked is not None and 0 in picked.info.saved_steps and picked.step != 0:
             queue.append(Target(picked.info, 0, ghost=True))
         results: Results = {}
-        notices: dict[str, list[str]] = {}  # and the models they are about
+        notices: dict[str, list[str]] = {}  # names of the models that each is about
 
         def add_notice(target: Target, text: str) -> None:
             notices.setdefault(text, []).append(target.info.name)

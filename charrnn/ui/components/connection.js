@@ -4,7 +4,7 @@
 import { page } from "./page_state.js";
 
 const FIRST_ANSWER_MS = 4000; // after which the page asks the server for the reason
-const PROBE_MS = 10_000; // of one such request
+const PROBE_MS = 10_000; // time limit of such a request
 
 /** Call back with the text of every toast that appears, and with the reason if the page receives no first answer. */
 export function onConnectionError(callback) {
@@ -17,7 +17,7 @@ export function onConnectionError(callback) {
   explainSilence(callback);
 }
 
-/** Until the list of networks, the first answer, arrives: ask the server again and again why it has not. */
+/** Ask the server, until its first answer (the list of networks) arrives, why it has not. */
 async function explainSilence(callback) {
   let isAnswered = false;
   page.on("models-changed", () => (isAnswered = true));

@@ -9,7 +9,7 @@ const events = ["ask", "scene", "reveal", "refresh"];
 let sent = 0; // events may arrive in any order; the server finds the newest by this number
 const send = (name, data) => events.includes(name) && trigger(name, { ...data, sent: (sent += 1) });
 
-// A form that is submitted before the module has loaded is submitted again by it; without this, it would reload the page.
+// A form that is submitted before the module has loaded would reload the page. It is submitted again when the module has loaded.
 let submittedEarly = null;
 element.addEventListener("submit", (event) => {
   event.preventDefault();

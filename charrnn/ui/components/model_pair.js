@@ -32,7 +32,7 @@ function modelForm(side) {
       model.value = name;
       offerSteps(chosen);
     },
-    /** Offer these models; the choice stays if it can. */
+    /** Offer these models. Keeps the choice if it is one of them. */
     offer(offered, preferred) {
       const [name, chosen] = [model.value, Number(step.value)];
       models = offered;
@@ -43,7 +43,7 @@ function modelForm(side) {
 }
 
 /**
- * Add the fieldsets of A and B, which offer page.models. changed(): called when there are other models.
+ * Add the fieldsets of A and B, which offer page.models. changed(): called when the offered models change.
  *
  * Returns {values, titles, choose, isDefault}: `values` returns {A: {checkpoint}, B: {checkpoint}}, `titles` those of both,
  * `choose` takes the checkpoint of a side, `isDefault` checks if the side is as first offered.
@@ -56,7 +56,7 @@ export function createModelForms(form, { changed }) {
 
   const values = () => ({ A: { checkpoint: both[0].checkpoint() }, B: { checkpoint: both[1].checkpoint() } });
 
-  /** Offer the models; return whether they are others than before. */
+  /** Offer the models; return whether they have changed. */
   function offer() {
     const { models } = page;
     const list = JSON.stringify(models.map(({ name, steps, sha256 }) => [name, steps, sha256]));

@@ -1,3 +1,3 @@
-// Sends Gradio's requests to where the page was opened. It reads their address from this configuration, which names the host that a
-// proxy has asked the server for. Part of the page itself: it runs before Gradio's modules.
+// Sends Gradio's requests to the address at which the page was opened. Behind a proxy, Gradio's configuration names the host that the
+// proxy uses. This script is part of the page's HTML, so that it runs before Gradio's modules.
 gradio_config.root = new URL(".", document.baseURI).href.replace(/\/$/, "");

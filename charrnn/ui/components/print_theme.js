@@ -1,4 +1,4 @@
-// A page in dark mode is printed with the colors of light mode.
+// Prints a page in dark mode with the colors of light mode.
 
 /** Leave dark mode while the page is printed. */
 export function printInLight() {

@@ -2,7 +2,7 @@
 
 import { navigate } from "./navigate.js";
 
-/** Set up the view; it has no answers. */
+/** Set up the view, which takes no answers. */
 export function mount({ element }) {
   element.addEventListener("click", (event) => {
     const link = event.target.closest("a");

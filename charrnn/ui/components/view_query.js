@@ -1,4 +1,4 @@
-// Queries of a view: sent when it becomes visible, when its inputs change, or when its width does, and again if no answer comes.
+// Queries of a view: sent when it becomes visible, when its inputs or its width change, and again if no answer comes.
 
 import { edition } from "./edition.js";
 import { findOrigin } from "./text_origin.js";
@@ -14,8 +14,8 @@ export const figureWidth = (element) => Math.round(Math.min(4000, Math.max(120, 
  * Set up the queries of a view and their answers.
  *
  * request(): fields of a query besides the common ones, null if there is nothing to ask yet; show(answer): shows an answer to the
- * newest query; busyText: shown while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is within or near the
- * viewport, else while its tab is open; fold: a <details> around the view, which queries only while it is open;
+ * newest query; busyText: shown while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is
+ * within or near the viewport, else while its tab is open; fold: a <details> around the view, which queries only while it is open;
  * isLocal: `send` computes the answer in the page, without `receive`.
  *
  * Returns {ask, askLater, say, receive}: `ask` sends a query, now or when the view is next visible; `askLater` sends it
@@ -68,7 +68,7 @@ export function createViewQuery({ element, send, request = () => ({}), show, bus
   }
 
   new ResizeObserver(() => {
-    const width = figureBox().clientWidth; // 0 where a lecture shows the view without its figure
+    const width = figureBox().clientWidth; // 0 if a lecture shows the view without its figure
     if (isDue) ask();
     else if (!width) return;
     else if (width > askedWidth * RESIZE_RATIO || width < askedWidth / RESIZE_RATIO) askLater();

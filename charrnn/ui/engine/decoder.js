@@ -8,7 +8,7 @@ const MAX_TABLE_NUMBERS = 4_000_000; // of the values kept per character
 const GIVEN = new Set(["input", "weight", "constant"]);
 const flat = (value) => Float64Array.from([value].flat(Infinity));
 
-/** A size, or a list of sizes, for a cache of `length` characters; `full` is the length of a full one, or null. */
+/** Return a size, or a list of sizes, for a cache of `length` characters. full: the length of a full cache, or null. */
 export function sized(value, length, full) {
   if (Array.isArray(value)) return value.map((part) => sized(part, length, full));
   if (value === null || typeof value !== "object") return value;
@@ -16,10 +16,10 @@ export function sized(value, length, full) {
   return value.per && value.per[0] + value.per[1] * length;
 }
 
-/** Whether a value differs between one length and the next. */
+/** Check if a size, or one of a list, depends on the length of the cache. */
 const grows = (value) => (Array.isArray(value) ? value.some(grows) : Boolean(value?.per?.[1]));
 
-/** Keys or values that grow by one position a character, appended in place: `outer` × `capacity` × `inner` numbers. */
+/** Cached keys or values, which grow by one position per character: `outer` × `capacity` × `inner` numbers. */
 class Cache {
   constructor(shape, growing, full) {
     const at = shape.length + growing;
@@ -42,7 +42,7 @@ class Cache {
     this.end += 1;
   }
 
-  /** A copy without the first `skip` positions, in order. */
+  /** Copy the values without the first `skip` positions, in order. */
   values(skip = 0, to = new Float64Array(this.outer * (this.length - skip) * this.inner)) {
     const { inner, capacity, outer, start, end } = this;
     const size = (end - start - skip) * inner;
@@ -65,7 +65,8 @@ class Cache {
 export class Decoder {
   /**
    * graph: as JSON, with `beginning`: { logits, state, activations } before the first character.
-   * weights: Map of name -> { data, shape }. factors: { name of a weight: factor }. simd: false for plain JavaScript.
+   * weights: Map of name -> { data, shape }. factors: { name of a weight: factor }. simd: false for plain JavaScript, by default
+   * as the browser supports it. Throws an Error if the page cannot run the graph.
    */
   constructor(graph, weights, { factors = {}, simd } = {}) {
     if (graph.format !== 1) throw new Error(`The network has format ${graph.format}: this page runs format 1.`);
@@ -80,12 +81,12 @@ export class Decoder {
     this.restart();
   }
 
-  /** The values of an activation at the last character: valid until the next step. */
+  /** Return the values of an activation after the last character, valid until the next step. */
   activation(name) {
     return this.read ? this.current.tensors[this.graph.activations[name]].data : this.beginning[name];
   }
 
-  /** Hold units of activations: a list of { name, unit, value }, unit null for all; the last one of a unit counts. */
+  /** Clamp units of activations: a list of { name, unit, value }, unit null for all; the last clamp of a unit counts. */
   clamp(clamps) {
     const before = [...this.clamps.keys()];
     this.clamps.clear();
@@ -103,8 +104,8 @@ export class Decoder {
       for (let at = unit ?? 0; at <= (unit ?? units - 1); at++) values.set(at, value);
       this.clamps.set(node, values);
     }
-    for (const [node, held] of this.clamps) {
-      const [places, values] = [Int32Array.from(held.keys()), Float64Array.from(held.values())];
+    for (const [node, clamped] of this.clamps) {
+      const [places, values] = [Int32Array.from(clamped.keys()), Float64Array.from(clamped.values())];
       this.clamps.set(node, { places, values, size: this.graph.nodes[node].shape.at(-1) ?? 1 });
     }
     if ([...before, ...this.clamps.keys()].some((node) => this.kind[node] === "character")) this.known.clear();
@@ -117,7 +118,7 @@ export class Decoder {
     this.read = false;
   }
 
-  /** A copy of the state and the logits; `bytes` says its size. */
+  /** Copy the state and the logits; `bytes` is the size of the copy. */
   snapshot() {
     const state = Object.keys(this.graph.state).map((name) => this.caches[name]?.values() ?? this.states[name].data.slice());
     const bytes = 8 * state.reduce((sum, values) => sum + values.length, this.logits.length);
@@ -130,13 +131,13 @@ export class Decoder {
     this.read = false;
   }
 
-  /** Read one character: `logits` and `activation()` are then those after it. */
+  /** Read one character; return the logits after it. */
   step(id) {
     const program = this.#program();
     this.current = program;
     const known = this.known.get(id);
     if (known) for (let k = 0; k < known.length; k++) this.storage[this.perId[k]].set(known[k]);
-    else this.#learn(id, program);
+    else this.#computeCharacter(id, program);
     for (const run of program.steps) run();
     for (const run of program.after) run();
     this.logits.set(program.tensors[this.graph.logits].data);
@@ -144,17 +145,17 @@ export class Decoder {
     return this.logits;
   }
 
-  /** Read one character; return numbers of what nodes compute for it, by [node, index of the first number, how many]. */
+  /** Read one character; return some of the numbers that nodes compute for it. parts: [node, index of the first number, count]. */
   values(id, parts) {
     const before = parts.map(([at]) => (this.graph.nodes[at].op === "input" && at !== this.graph.id ? this.storage[at].slice() : null));
-    this.known.delete(id); // so that every node of the character alone is computed
+    this.known.delete(id); // so that the step computes every node, also those that depend on the character only
     this.step(id);
     return parts.map(([at, first, count], k) => (before[k] ?? this.current.tensors[at].data).slice(first, first + count));
   }
 
-  // ------------------------------------------------------------------ what the graph says
+  // ------------------------------------------------------------------ analysis of the graph
 
-  /** Sorts the nodes: "fixed" follow from weights, "character" from the id too, "state" from the state. */
+  /** Classify the nodes: "fixed" depend on the weights only, "character" on the id too, "state" on the state. */
   #prepare() {
     const { nodes, id, state, activations, logits } = this.graph;
     const inputs = new Map(Object.entries(state).map(([name, array]) => [array.in, name]));
@@ -175,12 +176,12 @@ export class Decoder {
     this.beginning = Object.fromEntries(Object.entries(this.graph.beginning.activations).map(([name, values]) => [name, flat(values)]));
   }
 
-  /** Takes memory for what each node computes, and for the weights. */
+  /** Allocate memory for the results of all nodes, and for the weights. */
   #allocate(weights, factors, simd) {
     const { nodes, state } = this.graph;
     const lengths = this.full === null ? [0] : [0, Math.max(0, this.full - 1), this.full];
     const counts = nodes.map((node, at) => (this.growing.has(at) ? 0 : Math.max(...lengths.map((length) => countOf(sized(node.shape, length, this.full))))));
-    const roles = nodes.map(() => new Set()); // what each node is to others: "linear 1" is the matrix of a product
+    const roles = nodes.map(() => new Set()); // uses of each node: "linear 1" is the matrix of a product
     for (const { op, in: from } of nodes) from.forEach((source, place) => roles[source].add(`${op} ${place}`));
     const given = nodes.map((node, at) => {
       if (node.op !== "weight") return null;
@@ -189,7 +190,7 @@ export class Decoder {
       if (countOf(node.shape) !== weight.data.length) throw new Error(`${node.name} has ${weight.data.length} numbers: the network needs ${counts[at]}.`);
       return scaledWeight(weight.data, factors[node.name]);
     });
-    // A weight that only products and lookups use stays as it is in the file, and for products is packed as well.
+    // A weight that only products and lookups use is not converted; for products it is packed as well.
     const kept = (at) => given[at] && [...roles[at]].every((role) => role === "linear 1" || role === "lookup 0");
     const packed = (at) => kept(at) && roles[at].has("linear 1") && given[at] instanceof Float32Array && nodes[at].shape.length === 2;
     const sizes = nodes.map((node, at) => (packed(at) ? Arena.matrixBytes(...node.shape) : kept(at) ? 0 : Arena.arrayBytes(counts[at])));
@@ -211,6 +212,7 @@ export class Decoder {
     }
   }
 
+  /** Compute the nodes that depend on the weights only, once. */
   #fold() {
     this.graph.nodes.forEach((node, at) => {
       if (this.kind[at] === "fixed" && !GIVEN.has(node.op)) KERNELS[node.op](node.in.map((source) => this.fixed[source]), this.fixed[at], node)();
@@ -222,8 +224,8 @@ export class Decoder {
     else this.caches[name].assign(values);
   }
 
-  /** Runs what follows from the character alone, and keeps it. */
-  #learn(id, program) {
+  /** Compute the nodes that depend on the character only, and cache their values. */
+  #computeCharacter(id, program) {
     this.storage[this.graph.id][0] = id;
     for (const run of program.ofCharacter) run();
     const values = this.perId.map((at) => this.storage[at].slice());
@@ -240,7 +242,7 @@ export class Decoder {
     return this.programs.get(key) ?? this.#compile(length, key);
   }
 
-  /** The functions of a step for caches of this length; they write to the storage that all programs share. */
+  /** Compile the functions of a step for caches of this length; they write to the storage that all programs share. */
   #compile(length, key) {
     const { nodes, state } = this.graph;
     const program = { tensors: [], ofCharacter: [], steps: [], after: [] };
@@ -266,7 +268,7 @@ export class Decoder {
     return program;
   }
 
-  /** The tensor of one node; adds what computes it to the program. */
+  /** Return the tensor of a node, and add the functions that compute it to the program. */
   #tensor(node, at, length, program) {
     if (this.kind[at] === "fixed") return this.fixed[at];
     if (this.growing.has(at)) return growingTensor(this.caches[this.growing.get(at)], 0, sized(node.shape, length, this.full));
@@ -292,16 +294,16 @@ export class Decoder {
     }
     const out = { data: this.storage[at].subarray(0, countOf(shape)), shape };
     list.push(KERNELS[node.op](inputs, out, Object.fromEntries(params)));
-    if (this.named.has(at)) list.push(() => this.#hold(at, out.data));
+    if (this.named.has(at)) list.push(() => this.#applyClamps(at, out.data));
     return out;
   }
 
-  /** Whether a node is a growing input that is used once, so that it can be appended to in place. */
+  /** Check if a node is a growing input with a single use, to which new values can be appended in place. */
   #appends(input) {
     return this.growing.has(input) && this.graph.nodes.filter((node) => node.in.includes(input)).length === 1 && !this.outputs.has(input);
   }
 
-  /** A growing tensor as a plain one, copied when the list comes to it. */
+  /** Return a growing tensor as a plain one, which a function of the list copies. */
   #contiguous(tensor, list) {
     if (!tensor.cache) return tensor;
     this.dependsOnLength = true;
@@ -310,7 +312,7 @@ export class Decoder {
     return { data, shape: tensor.shape };
   }
 
-  #hold(node, data) {
+  #applyClamps(node, data) {
     const clamp = this.clamps.get(node);
     if (!clamp) return;
     const { places, values, size } = clamp;
@@ -318,13 +320,13 @@ export class Decoder {
   }
 }
 
-/** A cache without its first `skip` positions. `span` is what attention reads: [first number, numbers per head, rows]. */
+/** Return a cache without its first `skip` positions as a tensor. span(): [first number, numbers per head, rows], for attention. */
 function growingTensor(cache, skip, shape) {
   const span = () => [(cache.start + skip) * cache.inner, cache.capacity * cache.inner, cache.length - skip];
   return { cache, skip, shape, data: cache.data, span: cache.growing === -2 ? span : undefined };
 }
 
-/** A weight times a factor, in the precision of the weight. */
+/** Scale a weight, in its own precision. */
 function scaledWeight(data, factor = 1) {
   if (factor === 1) return data;
   const exact = data instanceof Float32Array ? Math.fround(factor) : factor;

@@ -1,4 +1,4 @@
-// Reads and continues texts as the server's endpoint does (charrnn/ui/server/text_calls.py): the same calls, the same answers.
+// Reads and continues texts. Takes the calls of the server's endpoint (charrnn/ui/server/text_calls.py) and gives the same answers.
 
 import { counted } from "../components/number_format.js";
 import { distribution, draw } from "../components/sampler.js";
@@ -8,16 +8,16 @@ import { readSafetensors } from "./safetensors.js";
 import { UniformStream } from "./uniform_stream.js";
 
 const MAX_CALL_CHARS = 1000; // read or written by one call
-const STRIDE = 256; // characters between two cached states of a text that is read
+const STRIDE = 256; // characters between two cached states
 const MAX_NETWORKS = 4; // loaded at once
 const MAX_SCALED = 2; // decoders of a network with W_hh scaled
-const PAUSE_MS = 30; // of computing, before a message can come in
+const PAUSE_MS = 30; // of computing between two pauses for messages
 const RECURRENT = "cell.W_hh.weight";
-const EQUIVALENT_GATES = { f: "z", z: "f", g: "n", n: "g" }; // the same function in another cell
+const EQUIVALENT_GATES = { f: "z", z: "f", g: "n", n: "g" }; // of the same function in another cell
 
 const pause = () => new Promise((resolve) => setTimeout(resolve));
 
-/** The values that an activation can have. */
+/** Return the lowest and the highest value to which an activation can be clamped. */
 function limits(name) {
   if (name.length === 1 && "iforz".includes(name)) return [0, 1];
   return name.length === 1 && "hgn".includes(name) ? [-1, 1] : [-1e6, 1e6];
@@ -28,9 +28,9 @@ function requireClamp({ name, value }) {
   if (typeof value !== "number" || !(value >= low && value <= high)) throw new Error(`the value of ${name} is ${value}: give ${low} to ${high}`);
 }
 
-/** One network: its parts and its decoders. */
+/** A loaded network and its decoders. */
 class Network {
-  /** graph: as JSON. weights: the bytes of a safetensors file. model, views: as the page describes the model and each of its views. */
+  /** graph: as JSON. weights: an ArrayBuffer of a safetensors file. model, views: the page's descriptions of the model and its views. */
   constructor({ graph, weights, model, views }) {
     Object.assign(this, { graph, model, views, weights: readSafetensors(weights) });
     this.characters = Array.from(model.characters);
@@ -39,7 +39,7 @@ class Network {
     this.scaled = new Map();
   }
 
-  /** The decoder with W_hh scaled. */
+  /** Return the decoder with W_hh scaled. Throws an Error for a network without W_hh. */
   scaledBy(factor) {
     if (factor === 1) return this.decoder;
     if (!this.weights.has(RECURRENT)) throw new Error("this network has no recurrent weights: choose an RNN, GRU or LSTM");
@@ -47,7 +47,7 @@ class Network {
   }
 }
 
-/** The value of a key in a Map that keeps the most recently used ones. */
+/** Return the value of a key, or add make(), in a Map that keeps the `most` most recently used values. */
 function recent(map, key, most, make) {
   const value = map.has(key) ? map.get(key) : make();
   map.delete(key);
@@ -62,20 +62,20 @@ export class Engine {
     this.load = load;
     this.networks = new Map();
     this.prefixes = new PrefixCache();
-    this.last = Promise.resolve(); // calls run one after the other, since decoders have a state
+    this.last = Promise.resolve(); // of the calls; they run one after the other, since decoders have a state
   }
 
-  /** The outputs of text[start:], as calls_provider.js returns them. */
+  /** Return a Promise of the outputs of text[start:], as calls_provider.js does. */
   read(asked, signal) {
     return this.continue({ ...asked, count: 0 }, signal);
   }
 
-  /** The same, and `count` characters written after the text. */
+  /** Return a Promise of the same outputs with those of `count` characters generated after the text. */
   continue(asked, signal) {
     return this.#queue(() => this.#answer(asked, signal));
   }
 
-  /** The numbers that nodes compute for the last character of a text, one after the other: parts as in Decoder.values. */
+  /** Return a Promise of the numbers that nodes compute for the last character of a text. parts: as in Decoder.values. */
   values({ checkpoint, text, parts }, signal) {
     return this.#queue(async () => {
       signal?.throwIfAborted();
@@ -132,14 +132,14 @@ export class Engine {
   }
 }
 
-/** The characters of one call, read and written from the nearest cached prefix on. */
+/** The characters of one call: reads and generates them from the longest cached prefix on. */
 class Piece {
   constructor(network, asked, characters, prompt, view, prefixes, signal) {
     Object.assign(this, { network, asked, characters, prompt, view, prefixes, signal });
     asked.clamps.forEach(requireClamp);
     this.decoder = network.scaledBy(asked.recurrent_scale);
-    this.decoder.clamp(asked.clamps); // the error of a wrong clamp comes before anything is read
-    this.held = true;
+    this.decoder.clamp(asked.clamps); // throws for a wrong clamp before any character is read
+    this.isClamped = true;
     this.key = JSON.stringify([network.model.sha256, asked.checkpoint, asked.recurrent_scale, asked.clamps, asked.clamps.length ? prompt : null]);
     this.end = 0; // characters read so far
     this.columns = [];
@@ -147,7 +147,7 @@ class Piece {
     this.paused = performance.now();
   }
 
-  /** Read up to a position, from the text's own characters. */
+  /** Read the text up to a position. */
   async read(to) {
     const text = this.characters.join("");
     const { start } = this.asked;
@@ -157,12 +157,12 @@ class Piece {
     this.end = cached?.length ?? 0;
     while (this.end < to) {
       this.#step(this.#nextId());
-      if (this.end % STRIDE === 0 || this.end === to) this.#keep();
-      await this.#breathe();
+      if (this.end % STRIDE === 0 || this.end === to) this.#cacheState();
+      await this.#pauseIfDue();
     }
   }
 
-  /** Write characters after the text. */
+  /** Generate characters after the text. */
   async write(count, stream) {
     const { network, asked, decoder, prompt } = this;
     const chosen = new Map(asked.edits.map(([index, character]) => [index, network.ids.get(character)]));
@@ -173,12 +173,12 @@ class Piece {
       const id = chosen.get(index) ?? order[draw(sorted, stream.at(index))];
       this.characters.push(network.characters[id]);
       this.#step(id);
-      await this.#breathe();
+      await this.#pauseIfDue();
     }
-    if (count) this.#keep();
+    if (count) this.#cacheState();
   }
 
-  /** The numbers that nodes compute for the next character. */
+  /** Return the numbers that nodes compute for the next character. */
   values(parts) {
     return joined(this.decoder.values(this.#nextId(), parts));
   }
@@ -195,9 +195,9 @@ class Piece {
   }
 
   #step(id) {
-    const holds = this.end >= this.prompt && this.asked.clamps.length > 0;
-    if (holds !== this.held) this.decoder.clamp(holds ? this.asked.clamps : []);
-    this.held = holds;
+    const isClamped = this.end >= this.prompt && this.asked.clamps.length > 0;
+    if (isClamped !== this.isClamped) this.decoder.clamp(isClamped ? this.asked.clamps : []);
+    this.isClamped = isClamped;
     this.decoder.step(id);
     this.end += 1;
     if (this.end <= this.asked.start) return;
@@ -205,12 +205,12 @@ class Piece {
     this.logits.push(Float32Array.from(this.decoder.logits));
   }
 
-  #keep() {
+  #cacheState() {
     this.prefixes.put(this.key, this.characters.slice(0, this.end).join(""), this.end, this.decoder.snapshot());
   }
 
-  /** Let messages come in now and then; throws if the call was aborted. */
-  #breathe() {
+  /** Pause after PAUSE_MS of computing, so that messages are handled. Throws if the call was aborted. */
+  #pauseIfDue() {
     if (performance.now() - this.paused < PAUSE_MS) return undefined;
     return pause().then(() => {
       this.signal?.throwIfAborted();
@@ -219,7 +219,7 @@ class Piece {
   }
 }
 
-/** Arrays, one after the other. */
+/** Concatenate arrays. */
 function joined(arrays) {
   const all = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
   let start = 0;
@@ -230,7 +230,7 @@ function joined(arrays) {
   return all;
 }
 
-/** Describes characters that were left out, given as [position, character]. */
+/** Return the notice about dropped characters, given as [position, character]; null without any. */
 function droppedNotice(dropped) {
   if (!dropped.length) return null;
   const different = [...new Set(dropped.map(([, character]) => `“${character}”`))];

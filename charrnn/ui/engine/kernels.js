@@ -6,7 +6,7 @@
 import { cos, erf, exp, exp2, expm1, log, log1p, log2, pow, sigmoid, sin, tanh } from "../components/math.js";
 import { broadcast, broadcastShape, countOf, lanesOf, MAPS, padded, positions, stridesOf } from "./shapes.js";
 
-/** Fills an array with f(0), f(1), … */
+/** Return a function that fills an array with f(0), f(1), … */
 const filling = (to, f) => () => { for (let k = 0; k < to.length; k++) to[k] = f(k); };
 
 const gathering = (map) => ([x], out, params) => {
@@ -74,7 +74,7 @@ const PAIRWISE = {
   logical_or: (x, y) => +(x !== 0 || y !== 0),
 };
 
-/** Lets an input broadcast to the size of the result: [its data, its stride there, what to run before]. */
+/** Broadcast an input to the shape of the result: [its data, its stride, the function that fills the data first, or null]. */
 function spread(x, shape) {
   const count = countOf(shape);
   if (x.data.length === 1) return [x.data, 0, null];
@@ -89,7 +89,7 @@ const binary = (loop) => ([x, y], out) => {
   return after(first, second, loop(a, b, out.data, s, t));
 };
 
-/** Functions one after the other, without those that are null. */
+/** Return a function that runs these in order, without the null ones. */
 function after(...functions) {
   const given = functions.filter(Boolean);
   return given.length === 1 ? given[0] : () => given.forEach((run) => run());
@@ -97,7 +97,7 @@ function after(...functions) {
 
 // ------------------------------------------------------------------ reductions
 
-/** A function of (data, from, to) over the elements that are left out of the result. */
+/** Reduce over `dims`. prepare(params) returns a function of (data, from, to) that reduces these elements to a number. */
 const reduction = (prepare) => ([x], out, { dims, ...params }) => {
   const rank = x.shape.length;
   const reduced = x.shape.map((_, at) => dims.includes(at - rank));
@@ -159,7 +159,7 @@ const REDUCTIONS = {
   norm,
 };
 
-/** f(lane, result) along one dimension, on a copy of each lane; `length` of a lane of the result. */
+/** Run f(lane, result) along one dimension, on a copy of each lane. length(n, params): the length of a lane of the result. */
 const along = (prepare, length = (n) => n) => ([x], out, { dim, ...params }) => {
   const { outer, n, inner } = lanesOf(x.shape, dim);
   const m = length(n, params);
@@ -176,7 +176,7 @@ const along = (prepare, length = (n) => n) => ([x], out, { dim, ...params }) => 
   };
 };
 
-/** Indices in descending order of their numbers, ties by index; NaN last. */
+/** Rank the numbers of a lane in descending order, ties by index, NaN last. result(index, lane): the number for each rank. */
 const ranking = (result) => (n) => {
   const order = Array.from({ length: n }, (_, k) => k);
   return (lane, to) => {
@@ -203,7 +203,7 @@ function cumulativeSum(lane, to) {
 
 // ------------------------------------------------------------------ normalization
 
-/** Each row minus its mean if `centered`, over its root mean square. */
+/** Divide each row, minus its mean if `centered`, by its root mean square. */
 const normalized = (centered) => ([x, weight, bias], out, { eps }) => {
   const [from, to, n] = [x.data, out.data, x.shape.at(-1) ?? 1];
   const scale = weight?.data ?? new Float64Array(n).fill(1);
@@ -221,7 +221,7 @@ const normalized = (centered) => ([x, weight, bias], out, { eps }) => {
 
 // ------------------------------------------------------------------ products
 
-/** (x, b, y) => the function that puts W x + b into y: each row is summed from b on, as matvec.wat does. */
+/** Return (x, b, y) -> a function that writes W x + b to y. Each row is summed from b on, as in matvec.wat. */
 const plainProduct = (W, rows, columns) => (x, b, y) => () => {
   for (let row = 0, at = 0; row < rows; row++) {
     let sum = b[row];
@@ -230,7 +230,7 @@ const plainProduct = (W, rows, columns) => (x, b, y) => () => {
   }
 };
 
-/** W x + b for each row of x; `W.product` is there if the matrix is packed, and `W.zeros` then stands for no b. */
+/** Compute W x + b for each row of x. A packed matrix has `W.product`, and `W.zeros` for a missing b. */
 function linear([x, W, b], out) {
   const columns = x.shape.at(-1) ?? 1;
   const rows = W.data.length / columns;
@@ -266,7 +266,7 @@ function matmul([x, y], out) {
   };
 }
 
-/** softmax(q kᵀ · scale) v for one query per head. A growing k or v has `span()` = [first number, numbers per head, rows]. */
+/** Compute softmax(q kᵀ · scale) v for one query per head. A growing k or v has `span()`: [first number, numbers per head, rows]. */
 function attention([q, k, v], out, { scale }) {
   const [d, wide] = [k.shape.at(-1) ?? 1, v.shape.at(-1) ?? 1];
   const heads = q.data.length / d;
@@ -296,7 +296,7 @@ function attention([q, k, v], out, { scale }) {
   };
 }
 
-/** Complex numbers are pairs of the last dimension. */
+/** Multiply complex numbers, which are pairs of the last dimension. */
 function complexProduct([x, y], out) {
   const [one, other] = [x.shape.slice(0, -1), y.shape.slice(0, -1)];
   const shape = broadcastShape(one, other);
@@ -324,7 +324,7 @@ function polar([length, angle], out) {
   };
 }
 
-// ------------------------------------------------------------------ parts
+// ------------------------------------------------------------------ selecting and joining
 
 function lookup([table, indices], out) {
   const width = countOf(table.shape.slice(1));
@@ -346,7 +346,7 @@ function gather([x, index], out, { dim }) {
   return filling(out.data, (k) => x.data[base[k] + stride * (index.data[k] < 0 ? index.data[k] + n : index.data[k])]);
 }
 
-/** Copies each part to its place in the result. */
+/** Copy the elements of each part to their places in the result. */
 function placed(parts, out, places) {
   const [data, to] = [parts.map((part) => part.data), out.data];
   return () => {
@@ -366,7 +366,7 @@ function cat(parts, out, { dim }) {
   }));
 }
 
-/** `cat` of parts with one more dimension, of size 1. */
+/** Join parts along a new dimension: `cat` of the parts with one more dimension of size 1. */
 function stack(parts, out, { dim }) {
   const rank = Math.max(-dim - 1, parts[0].shape.length);
   const shape = padded(parts[0].shape, rank);

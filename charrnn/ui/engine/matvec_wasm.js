@@ -1,6 +1,6 @@
 // The matrix product in WebAssembly SIMD, on memory that it shares with JavaScript.
 //
-// The binary is matvec.wat, assembled: base64.b64encode(wasmtime.wat2wasm(source)) in Python. tests/test_engine.py does it again.
+// The binary is matvec.wat, assembled: base64.b64encode(wasmtime.wat2wasm(source)) in Python. tests/test_engine.py compares both.
 
 const BINARY =
   `AGFzbQEAAAABCgFgBn9/f39/fwACEAEEcGFnZQZtZW1vcnkCAAEDAgEABwoBBm1hdHZlYwAACvYCAfMCAgJ/CXsgASAFQQN0aiEHA0AgAv0ABAAhCSAC/QAEECEKIAL9AAQgIQsgAv0ABDAhDCAC
@@ -14,12 +14,12 @@ const PAGE = 65536;
 const bytes = () => Uint8Array.from(atob(BINARY.replace(/\s/g, "")), (character) => character.charCodeAt(0));
 const padded = (count) => Math.ceil(count / ROWS) * ROWS;
 
-/** Whether WebAssembly with SIMD is there. */
+/** Check if WebAssembly with SIMD is available. */
 export const hasSimd = () => typeof WebAssembly === "object" && WebAssembly.validate(bytes());
 
-/** The memory of one network: arrays are taken from it and never given back. Without SIMD it is an ordinary buffer. */
+/** The memory of one network: arrays are allocated from it and never freed. Without SIMD it is an ordinary buffer. */
 export class Arena {
-  /** `size` in bytes is all that will be taken: see `arrayBytes` and `matrixBytes`. */
+  /** size: bytes of all arrays and matrices together, see `arrayBytes` and `matrixBytes`. */
   constructor(size, simd = hasSimd()) {
     this.used = 0;
     const pages = Math.ceil(size / PAGE) + 1;
@@ -35,14 +35,14 @@ export class Arena {
   static arrayBytes = (count) => 8 * (padded(count) + ROWS);
   static matrixBytes = (rows, columns) => 4 * padded(rows) * columns;
 
-  /** Zeros, with room behind them for the rest of a block of rows, wherever it begins. */
+  /** Allocate zeros. A block of rows that begins at any of them ends within the allocated memory. */
   array(count) {
     const start = this.used;
     this.used += Arena.arrayBytes(count);
     return new Float64Array(this.buffer, start, count);
   }
 
-  /** Packs a float32 matrix; returns (x, b, y) => the function that puts W x + b into y. All three are of this arena. */
+  /** Pack a float32 matrix; return (x, b, y) -> a function that writes W x + b to y. All three are arrays of this arena. */
   product(W, rows, columns) {
     const packed = new Float32Array(this.buffer, this.used, padded(rows) * columns);
     this.used += Arena.matrixBytes(rows, columns);

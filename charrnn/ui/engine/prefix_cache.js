@@ -1,4 +1,4 @@
-// States of recent prefixes, so that a text that goes on is not read again. Entries may go at any time.
+// Cache of decoder states after recent prefixes, so that a text that is continued is not read again.
 
 const MAX_BYTES = 64 * 2 ** 20;
 const MAX_ENTRIES = 512;
@@ -10,7 +10,7 @@ export class PrefixCache {
     this.bytes = 0;
   }
 
-  /** The entry of the longest prefix of a text, of at most `limit` characters; null if there is none. */
+  /** Return the entry of the longest cached prefix of a text, of at most `limit` characters; null without any. */
   longest(key, text, limit) {
     let found = null;
     for (const entry of this.entries.values()) {
@@ -20,7 +20,7 @@ export class PrefixCache {
     return found;
   }
 
-  /** `snapshot` says its bytes; `length` is that of the text in code points. */
+  /** Add a snapshot of the decoder after a text. length: of the text, in code points. Evicts the least recently used entries. */
   put(key, text, length, snapshot) {
     this.#put({ key, text, length, snapshot, bytes: snapshot.bytes + 2 * text.length });
     while (this.bytes > this.maxBytes || this.entries.size > MAX_ENTRIES) this.#remove(this.entries.keys().next().value);

@@ -9,7 +9,7 @@ function problem(what) {
   return new Error(`This is no safetensors file that can be read: ${what}.`);
 }
 
-/** ArrayBuffer -> { header, start }: the JSON header, and where the numbers begin. Throws what does not fit. */
+/** Read the header of an ArrayBuffer: { header, start }, the JSON and the offset of the numbers. Throws an Error if it is invalid. */
 export function readHeader(buffer) {
   if (buffer.byteLength < 8) throw problem(`it has ${buffer.byteLength} bytes`);
   const length = Number(new DataView(buffer).getBigUint64(0, true));
@@ -25,7 +25,7 @@ export function readHeader(buffer) {
   return { header, start };
 }
 
-/** ArrayBuffer -> Map of name -> { data, shape }: a Float64Array for F64, else a Float32Array. Throws what does not fit. */
+/** Read an ArrayBuffer: Map of name -> { data, shape }, a Float64Array for F64, else a Float32Array. Throws an Error if it is invalid. */
 export function readSafetensors(buffer) {
   const { header, start } = readHeader(buffer);
   const room = buffer.byteLength - start;

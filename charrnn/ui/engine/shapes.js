@@ -1,4 +1,4 @@
-// Shapes, and where the numbers of an array are. Shapes have no ones in front; dimensions count from the end.
+// Shapes, strides and offsets of arrays. Shapes have no leading ones; dimensions are negative, counted from the end.
 
 export const countOf = (shape) => shape.reduce((product, size) => product * size, 1);
 export const padded = (shape, rank) => [...Array(Math.max(0, rank - shape.length)).fill(1), ...shape];
@@ -9,7 +9,7 @@ export function stridesOf(shape) {
   return strides;
 }
 
-/** The place of each element of an array with these sizes and strides, in order. */
+/** Return the offsets of the elements of an array with these sizes and strides, in order. */
 export function positions(sizes, strides, start = 0) {
   let places = Int32Array.of(start);
   for (let dim = 0; dim < sizes.length; dim++) {
@@ -20,7 +20,7 @@ export function positions(sizes, strides, start = 0) {
   return places;
 }
 
-/** The place of each element of `sizes` in an array that broadcasts to them. */
+/** Return the offset in an array of this shape of each element of the array that it broadcasts to. */
 export function broadcast(shape, sizes) {
   const full = padded(shape, sizes.length);
   const strides = stridesOf(full).map((stride, at) => (full[at] === 1 ? 0 : stride));
@@ -33,14 +33,14 @@ export const broadcastShape = (...shapes) => {
   return full[0].map((_, at) => full.reduce((size, shape) => (shape[at] === 1 ? size : shape[at]), 1));
 };
 
-/** Each lane along a dimension: `outer` × `inner` lanes of n numbers, `inner` apart. */
+/** Describe the lanes along a dimension: `outer` × `inner` lanes of n numbers, `inner` apart. */
 export function lanesOf(shape, dim) {
   const full = padded(shape, -dim);
   const at = full.length + dim;
   return { outer: countOf(full.slice(0, at)), n: full[at], inner: countOf(full.slice(at + 1)) };
 }
 
-/** Operations that only choose and order: (shape, params, shape of the result) -> the source of each element. */
+/** Operations that only select and reorder elements: (shape, params, shape of the result) -> the source of each element. */
 export const MAPS = {
   reshape: (shape, _, out) => positions([countOf(out)], [1]),
   expand: (shape, _, out) => broadcast(shape, out),

@@ -5,7 +5,7 @@ const SIZE = 624;
 const SHIFT = 397;
 
 export class UniformStream {
-  /** A whole number from 0 to 2³² − 1. */
+  /** seed: a whole number from 0 to 2³² − 1. */
   constructor(seed) {
     this.seed = seed;
     this.words = new Uint32Array(SIZE);
@@ -18,7 +18,7 @@ export class UniformStream {
     this.numbers = [];
   }
 
-  /** The number with this index, at least 0 and below 1; any order. */
+  /** Return the number with this index, 0 <= u < 1. Indices may come in any order. */
   at(index) {
     while (this.numbers.length <= index) {
       const high = this.#word() % 2 ** 21;

@@ -1,4 +1,4 @@
-// The engine in a worker. engine_provider.js is the other end.
+// Runs the engine in a worker, for session/engine_provider.js.
 //
 // In: { id, method, asked }, { id, abort }, { forget }, { load, network } or { load, error, away }. Out: { id, piece } or { id, error, away },
 // { load, checkpoint }: the page sends the network; and { ready } once, when every module is loaded.

@@ -222,8 +222,8 @@ def _describe(analyses: ScaleAnalyses) -> str:
 
 
 def _places(analyses: ScaleAnalyses) -> str:
-    """Return at how many places of which text the gradients are measured."""
-    found: dict[str, str] = {}  # and the title of the first model measured there
+    """Describe the number of places and the text of the gradients."""
+    found: dict[str, str] = {}  # place and text -> title of the first model measured there
     for model in reversed(analyses.variants):
         if model.flow is not None:
             found.setdefault(f"{model.flow.positions:,} places in {model.source}", model.title)

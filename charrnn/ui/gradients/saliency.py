@@ -13,7 +13,7 @@ from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 MAX_CHARS = 240
-CHUNK = 40  # characters; a superseded query stops after one, and the cursor does not move them, for the cache
+CHUNK = 40  # characters; a superseded query stops after a chunk. Chunks do not depend on the cursor, for the cache
 
 
 def saliencies(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:

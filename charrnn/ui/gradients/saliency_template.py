@@ -9,7 +9,7 @@ from charrnn.ui.server.default_text import default_texts
 
 def saliency_template(store: Store) -> dict[str, Any]:
     """
-    Return what site/live_answers.js needs to answer the queries of the view.
+    Return the data from which site/live_answers.js answers the view's queries.
 
     `sources`: the beginnings of the default texts; `source_of`: the index of each model's. `heat`: by model, for each
     source the saliencies of its characters from the second on; None if the model does not know all of them.

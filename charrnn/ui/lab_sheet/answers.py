@@ -15,7 +15,7 @@ from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.tabs import COMPARE, GRADIENTS, HOOD, NEURONS, WRITE
 
 COMMAND = "python scripts/report.py"  # writes the record
-VERDICTS = ("confirmed", "corrected", "partly", "open", "not measured")  # others answer a question
+VERDICTS = ("confirmed", "corrected", "partly", "open", "not measured")  # of claims; any other answers a question
 
 # By the number of the section or exercise on the sheet.
 LINKS: dict[str, tuple[LinkCell, ...]] = {

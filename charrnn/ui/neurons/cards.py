@@ -33,7 +33,7 @@ class Example:
         """
         Return two lines with the color levels of their characters, −127 … 127.
 
-        marked: whether a character has the label.
+        marked: 1 for each character with the label.
         """
         view, best = row
         target = concept.of(self.text) if concept else np.zeros(len(self.text), bool)

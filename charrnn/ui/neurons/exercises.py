@@ -97,7 +97,7 @@ def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> I
 
 
 def measured_on(loaded: LoadedModel) -> dict[str, Any]:
-    """Return what identifies the model, to reproduce a result."""
+    """Return the fields that identify the model, to reproduce a result."""
     info = loaded.info
     step, sha = f"{loaded.checkpoint.step:,}", info.sha256[:12]
     return {"network": loaded.title, "training step": step, "sha256": sha, "seed of its training": str(info.seed)}

@@ -18,7 +18,7 @@ export function mount({ element, send }) {
   const { pattern, view: views } = form.elements;
   const errorBox = $(".cr-pattern-error");
   const submitted = { text: "", pattern: "" };
-  let chosen = ""; // by the user: what the units are of
+  let chosen = ""; // the view that the user chose
 
   const request = () => ({ form: { view: chosen, ...submitted } });
   const view = createViewQuery({ element, send, request, show, busyText: "Reading …" });

@@ -175,7 +175,7 @@ def computed_result(request: BoardRequest) -> Generator[str, None, Result]:
 
 
 def with_pattern(request: BoardRequest, found: Result, pattern: str) -> Iterator[str]:
-    """Add a card and a row for the custom pattern, or the reason that it has none."""
+    """Add a card and a row for the custom pattern, or its error."""
     source, _ = input_text(request.units.store, request.loaded, request.given)
     text, encode = source.text, request.encoder.encode
     try:
@@ -264,7 +264,7 @@ def table(rows: Sequence[Row], pattern: str = "") -> Table:
 
 
 def verdict(best: BestUnit) -> str:
-    """Return whether a concept has a unit, and by how much."""
+    """Describe whether a concept has a unit, and its margin over the baseline."""
     if not best.found:
         return "none"
     return f"{'clear' if best.clear else 'within the error'} (+{best.margin:.2f})"

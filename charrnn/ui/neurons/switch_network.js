@@ -1,4 +1,4 @@
-// A button that switches to a network which has what a part needs.
+// A button that switches to a network with the cell that a part needs.
 
 import { navigate } from "../components/navigate.js";
 

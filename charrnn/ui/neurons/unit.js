@@ -59,7 +59,7 @@ export function mount({ element, send }) {
     if (answer.busy && !answer.text) return;
     $(".cr-tracked").hidden = !answer.table;
     showTable(answer.table, null);
-    if (answer.text && shown?.number === answer.number) return; // what follows the activations is the table
+    if (answer.text && shown?.number === answer.number) return; // later messages change the table only
     shown = answer.text ? { ...answer, characters: Array.from(answer.text) } : null;
     $(".cr-unit-title").textContent = answer.title || "One unit";
     $(".cr-spans").hidden = !shown;

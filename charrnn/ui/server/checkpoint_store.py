@@ -51,7 +51,11 @@ def signature_of(folder: Path) -> tuple:
 
 
 class Store:
-    """Checkpoints below one folder, loaded on demand; corpus: returns the text that analyses prefer, if it is there."""
+    """Checkpoints below one folder, loaded on demand.
+
+    origin: where the folder was downloaded from, by default the folder itself. corpus: returns the text that analyses
+    prefer, or None.
+    """
 
     def __init__(
         self, root: Path, origin: Origin | None = None, corpus: Callable[[], str | None] = cached_tiny_shakespeare
@@ -69,7 +73,7 @@ class Store:
 
     @contextmanager
     def exclusive(self, work: Callable[..., Any], is_current: IsCurrent) -> Iterator[None]:
-        """Run a block of this work at a time. Raises Superseded."""
+        """Run one block of this work at a time. Raises Superseded."""
         with self._locks.setdefault(work, Lock()):
             require_current(is_current)
             yield

@@ -4,7 +4,7 @@ import re
 
 from charrnn.ui.server.static_files import read
 
-TEMPLATE_TAGS = re.compile(rb'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')  # of Gradio, about Gradio
+TEMPLATE_TAGS = re.compile(rb'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')  # they describe Gradio
 
 
 def with_preview(html: bytes) -> bytes:
