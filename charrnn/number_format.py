@@ -7,6 +7,11 @@ def signed(number: float, digits: int = 3) -> str:
     return size if float(size) == 0 else f"{'−' if number < 0 else '+'}{size}"
 
 
+def counted(characters: int) -> str:
+    """Format a number of characters."""
+    return "1 character" if characters == 1 else f"{characters:,} characters"
+
+
 def percent(share: float, digits: int = 0) -> str:
     """Format a share; the space before the sign does not break."""
     return f"{100 * share:.{digits}f}\u00a0%".replace("-", "−")

@@ -55,7 +55,7 @@ def build_demo(store: Store) -> gr.Blocks:
         except ValueError:
             choice = Choice()
         loaded = await run_sync(store.nearest_checkpoint, *astuple(choice))
-        return describe_models(store, loaded, said=notice, refreshed=count_of("sent", event._data))
+        return describe_models(store, loaded, status=notice, refreshed=count_of("sent", event._data))
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
         api.build(store)  # first, so that Gradio gives its endpoints the names of its functions

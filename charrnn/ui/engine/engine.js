@@ -66,13 +66,13 @@ export class Engine {
   }
 
   /** Return a Promise of the outputs of text[start:], as calls_provider.js does. */
-  read(asked, signal) {
-    return this.continue({ ...asked, count: 0 }, signal);
+  read(call, signal) {
+    return this.continue({ ...call, count: 0 }, signal);
   }
 
   /** Return a Promise of the same outputs with those of `count` characters generated after the text. */
-  continue(asked, signal) {
-    return this.#queue(() => this.#answer(asked, signal));
+  continue(call, signal) {
+    return this.#queue(() => this.#answer(call, signal));
   }
 
   /** Return a Promise of the numbers that nodes compute for the last character of a text. parts: as in Decoder.values. */
@@ -105,42 +105,42 @@ export class Engine {
     }
   }
 
-  async #answer(asked, signal) {
+  async #answer(call, signal) {
     signal?.throwIfAborted();
-    const network = await this.#network(asked.checkpoint);
+    const network = await this.#network(call.checkpoint);
     const { model } = network;
-    const view = [asked.view, EQUIVALENT_GATES[asked.view]].find((name) => model.views.includes(name)) ?? model.views[0];
-    const stream = new UniformStream(asked.seed);
-    let characters = Array.from(asked.text);
-    let prompt = Math.min(asked.prompt, characters.length);
+    const view = [call.view, EQUIVALENT_GATES[call.view]].find((name) => model.views.includes(name)) ?? model.views[0];
+    const stream = new UniformStream(call.seed);
+    let characters = Array.from(call.text);
+    let prompt = Math.min(call.prompt, characters.length);
     const head = {};
-    if (asked.start === 0) {
+    if (call.start === 0) {
       const dropped = [...characters.entries()].filter(([, character]) => !network.ids.has(character));
       prompt -= dropped.filter(([at]) => at < prompt).length;
       characters = characters.filter((character) => network.ids.has(character));
       Object.assign(head, { model, view: network.views[view], prompt, known: dropped.length ? characters.join("") : null, notice: droppedNotice(dropped) });
       Object.assign(head, { startDraw: prompt ? null : stream.at(0), startLogits: Float32Array.from(network.graph.beginning.logits) });
-    } else if (asked.start > characters.length) {
-      throw new Error(`start is ${asked.start}: give 0 to ${characters.length}, the length of the text`);
+    } else if (call.start > characters.length) {
+      throw new Error(`start is ${call.start}: give 0 to ${characters.length}, the length of the text`);
     }
-    const piece = new Piece(network, asked, characters, prompt, view, this.prefixes, signal);
-    const to = Math.min(characters.length, asked.start + MAX_CALL_CHARS);
+    const piece = new Piece(network, call, characters, prompt, view, this.prefixes, signal);
+    const to = Math.min(characters.length, call.start + MAX_CALL_CHARS);
     await piece.read(to);
-    if (to === characters.length) await piece.write(asked.count, stream);
-    const draws = Array.from({ length: piece.end - asked.start }, (_, k) => (asked.start + k + 1 < prompt ? null : stream.at(asked.start + k + 1 - prompt)));
-    return { ...head, text: piece.characters.slice(asked.start, piece.end).join(""), draws, ...piece.outputs() };
+    if (to === characters.length) await piece.write(call.count, stream);
+    const draws = Array.from({ length: piece.end - call.start }, (_, k) => (call.start + k + 1 < prompt ? null : stream.at(call.start + k + 1 - prompt)));
+    return { ...head, text: piece.characters.slice(call.start, piece.end).join(""), draws, ...piece.outputs() };
   }
 }
 
 /** The characters of one call: reads and generates them from the longest cached prefix on. */
 class Piece {
-  constructor(network, asked, characters, prompt, view, prefixes, signal) {
-    Object.assign(this, { network, asked, characters, prompt, view, prefixes, signal });
-    asked.clamps.forEach(requireClamp);
-    this.decoder = network.scaledBy(asked.recurrent_scale);
-    this.decoder.clamp(asked.clamps); // throws for a wrong clamp before any character is read
+  constructor(network, call, characters, prompt, view, prefixes, signal) {
+    Object.assign(this, { network, call, characters, prompt, view, prefixes, signal });
+    call.clamps.forEach(requireClamp);
+    this.decoder = network.scaledBy(call.recurrent_scale);
+    this.decoder.clamp(call.clamps); // throws for a wrong clamp before any character is read
     this.isClamped = true;
-    this.key = JSON.stringify([network.model.sha256, asked.checkpoint, asked.recurrent_scale, asked.clamps, asked.clamps.length ? prompt : null]);
+    this.key = JSON.stringify([network.model.sha256, call.checkpoint, call.recurrent_scale, call.clamps, call.clamps.length ? prompt : null]);
     this.end = 0; // characters read so far
     this.columns = [];
     this.logits = [];
@@ -150,7 +150,7 @@ class Piece {
   /** Read the text up to a position. */
   async read(to) {
     const text = this.characters.join("");
-    const { start } = this.asked;
+    const { start } = this.call;
     const cached = this.prefixes.longest(this.key, text, start);
     if (cached) this.decoder.restore(cached.snapshot);
     else this.decoder.restart();
@@ -164,12 +164,12 @@ class Piece {
 
   /** Generate characters after the text. */
   async write(count, stream) {
-    const { network, asked, decoder, prompt } = this;
-    const chosen = new Map(asked.edits.map(([index, character]) => [index, network.ids.get(character)]));
+    const { network, call, decoder, prompt } = this;
+    const chosen = new Map(call.edits.map(([index, character]) => [index, network.ids.get(character)]));
     for (let written = 0; written < count; written++) {
       const index = this.end - prompt;
       if (!decoder.logits.every(Number.isFinite)) throw new Error("the logits are not finite: the checkpoint is broken, or its weights overflow");
-      const { order, ...sorted } = distribution(decoder.logits, asked);
+      const { order, ...sorted } = distribution(decoder.logits, call);
       const id = chosen.get(index) ?? order[draw(sorted, stream.at(index))];
       this.characters.push(network.characters[id]);
       this.#step(id);
@@ -195,12 +195,12 @@ class Piece {
   }
 
   #step(id) {
-    const isClamped = this.end >= this.prompt && this.asked.clamps.length > 0;
-    if (isClamped !== this.isClamped) this.decoder.clamp(isClamped ? this.asked.clamps : []);
+    const isClamped = this.end >= this.prompt && this.call.clamps.length > 0;
+    if (isClamped !== this.isClamped) this.decoder.clamp(isClamped ? this.call.clamps : []);
     this.isClamped = isClamped;
     this.decoder.step(id);
     this.end += 1;
-    if (this.end <= this.asked.start) return;
+    if (this.end <= this.call.start) return;
     this.columns.push(Float32Array.from(this.decoder.activation(this.view)));
     this.logits.push(Float32Array.from(this.decoder.logits));
   }

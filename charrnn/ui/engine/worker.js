@@ -1,6 +1,6 @@
 // Runs the engine in a worker, for session/engine_provider.js.
 //
-// In: { id, method, asked }, { id, abort }, { forget }, { load, network } or { load, error, away }. Out: { id, piece } or { id, error, away },
+// In: { id, method, call }, { id, abort }, { forget }, { load, network } or { load, error, unreachable }. Out: { id, piece } or { id, error, unreachable },
 // { load, checkpoint }: the page sends the network; and { ready } once, when every module is loaded.
 
 import { Engine } from "./engine.js";
@@ -17,15 +17,15 @@ export function serve(port) {
     return new Promise((resolve, reject) => loading.set(loads, { resolve, reject }));
   });
 
-  async function answer({ id, method, asked }) {
+  async function answer({ id, method, call }) {
     const controller = new AbortController();
     running.set(id, controller);
     try {
-      const piece = await engine[method](asked, controller.signal);
+      const piece = await engine[method](call, controller.signal);
       const arrays = Object.values(piece).filter(ArrayBuffer.isView);
       port.postMessage({ id, piece }, arrays.map((array) => array.buffer));
     } catch (error) {
-      port.postMessage({ id, error: error.message, away: error.away });
+      port.postMessage({ id, error: error.message, unreachable: error.unreachable });
     } finally {
       running.delete(id);
     }
@@ -36,7 +36,7 @@ export function serve(port) {
       const { resolve, reject } = loading.get(data.load);
       loading.delete(data.load);
       if (data.network) resolve(data.network);
-      else reject(Object.assign(new Error(data.error), { away: data.away }));
+      else reject(Object.assign(new Error(data.error), { unreachable: data.unreachable }));
     } else if (data.forget) engine.networks.clear();
     else if (data.abort) running.get(data.id)?.abort();
     else answer(data);

@@ -10,6 +10,7 @@ from typing import Any
 
 from charrnn.bootstrap import with_interval
 from charrnn.neurons import all_activations
+from charrnn.number_format import counted
 from charrnn.probes import CARRY_DISTANCE, CONTEXT_LENGTHS, NEGLIGIBLE_NATS, ContextAblation, ablate_context, line_reset
 from charrnn.ranges import Range
 from charrnn.ui.neurons.switch_network import network_with
@@ -169,9 +170,7 @@ def _context_ablation(loaded: LoadedModel, text: str) -> ContextAblation:
 
 
 def _characters(n: int | None) -> str:
-    if n is None:
-        return f"more than {CONTEXT_LENGTHS[-1]} characters"
-    return "1 character" if n == 1 else f"{n} characters"
+    return f"more than {CONTEXT_LENGTHS[-1]} characters" if n is None else counted(n)
 
 
 def check_half_life(store: Store, loaded: LoadedModel, query: ViewQuery) -> CheckResult:

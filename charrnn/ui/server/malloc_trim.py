@@ -1,4 +1,4 @@
-"""Returns free memory to the system, which glibc keeps: hundreds of MB."""
+"""Returns freed memory to the system; glibc would keep hundreds of MB."""
 
 import ctypes
 import threading
@@ -24,7 +24,7 @@ class MemoryUse:
 
     @contextmanager
     def block(self) -> Iterator[None]:
-        """Count a block."""
+        """Count a block while it runs."""
         with self._lock:
             self._count += 1
         try:

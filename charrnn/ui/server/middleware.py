@@ -106,7 +106,10 @@ class RequestFilterMiddleware:
                 await self._pass_on(scope, checked, _with_headers(send))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call Gradio. End the body if it raises 404, for its session, after the status."""
+        """Call Gradio. If it raises 404 after it sent the status, end the response.
+
+        It does so for a session that it does not know.
+        """
         try:
             await self.app(scope, receive, send)
         except RuntimeError as error:
@@ -116,7 +119,7 @@ class RequestFilterMiddleware:
 
     async def _validate(self, scope: Scope, receive: Receive) -> Receive:
         """Validate a request and return its `receive`. Raises RequestRejected."""
-        # Gradio builds URLs from it, for a Node server that does not run here
+        # Gradio would build URLs from this header, for a Node server that is not used here.
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
         headers = _values(scope)
         path, method = path_of(scope), scope["method"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from charrnn.invisible_chars import quoted
+from charrnn.number_format import counted
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.request_parameters import Choice, Chosen, validate
 from charrnn.ui.server.view_query import ViewQuery
@@ -45,6 +46,5 @@ def known_to_both(pair: Sequence[LoadedModel], text: str) -> tuple[str, str]:
     kept = set(known)
     unknown = [character for character in dict.fromkeys(text) if character not in kept]
     named = ", ".join(map(quoted, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-    n = len(text) - len(known)
-    count = "1 character" if n == 1 else f"{n:,} characters"
-    return known, f"Skipped {count} that one of the two networks does not know: {named}."
+    skipped = counted(len(text) - len(known))
+    return known, f"Skipped {skipped} that one of the two networks does not know: {named}."

@@ -18,7 +18,7 @@ from charrnn.ui.server.saved_analysis import saved_analysis
 from charrnn.ui.server.share_link import LinkQuery
 
 CONCEPT = "position in line"
-STATES = ("h", "c")  # views that are the state which the network carries on
+STATES = ("h", "c")  # views of the recurrent state
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Opening:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the page needs. untrained: whether step 0 can be shown."""
+        """Return the opening as the page reads it. untrained: whether step 0 is saved."""
         return {
             "prompt": self.info.vocab.default_prompt(PROMPT),
             "checkpoint": {"name": self.info.name, "step": self.info.saved_steps[-1]},
@@ -74,7 +74,7 @@ def find_opening(store: Store) -> Opening | None:
 
 
 def _openings(info: CheckpointInfo) -> list[Opening]:
-    """Return the openings of a checkpoint: per state, the best unit if it counts."""
+    """Return the openings of a checkpoint: by state, its unit that counts best."""
     saved = saved_analysis(info, "units", leaderboards_from_record)
     if saved is None:
         return []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from charrnn.invisible_chars import quoted
+from charrnn.number_format import counted
 
 
 def packed(array: np.ndarray) -> str:
@@ -24,5 +25,4 @@ def dropped_notice(dropped: Sequence[tuple[int, str]]) -> dict[str, str] | None:
         return None
     different = list(dict.fromkeys(quoted(character) for _, character in dropped))
     named = ", ".join(different[:5]) + (", …" if len(different) > 5 else "")
-    count = "1 character" if len(dropped) == 1 else f"{len(dropped):,} characters"
-    return notice(f"Skipped {count} the network does not know: {named}")
+    return notice(f"Skipped {counted(len(dropped))} the network does not know: {named}")

@@ -26,7 +26,7 @@ def path_of(scope: Scope) -> str:
 
 
 class CompressionMiddleware(BrotliMiddleware):
-    """Compresses COMPRESSED; Gradio compresses only paths that end like a file's."""
+    """Compresses the responses of COMPRESSED; Gradio compresses those of files only."""
 
     def __init__(self, app: App):
         super().__init__(app, minimum_size=MIN_BYTES)

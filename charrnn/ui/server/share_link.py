@@ -1,8 +1,8 @@
 """Parses links to the page: settings, prompt, checkpoint, tab, view, lecture.
 
 The page creates the links (sidebar/share.js). Their query parameters are untrusted: an invalid value is reported with
-the messages of `validation` and replaced by its default. Parameters of other names, which browsers, mailers and the Hub
-add, are ignored.
+the messages of `request_parameters` and replaced by its default. Parameters of other names, which browsers, mailers and
+the Hub add, are ignored.
 """
 
 import re

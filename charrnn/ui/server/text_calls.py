@@ -156,7 +156,7 @@ class TextCalls:
         }
 
     def _head(self, loaded: LoadedModel, view: str, text: str, prompt: int) -> tuple[dict[str, Any], str, int]:
-        """Describe the model and the text -> with the known text and prompt length."""
+        """Describe model and text; also return the known text and its prompt length."""
         known_prompt, _ = loaded.vocab.drop_unknown(text[:prompt])
         known, dropped = loaded.vocab.drop_unknown(text)
         head = {
@@ -203,7 +203,7 @@ class _TextPart:
     output: DecoderOutput = field(init=False)  # after them
 
     def read(self, start: int, to: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Read text[:to] -> (values, logits) of each character from `start` on."""
+        """Read text[:to]; return (values, logits) of each character from `start` on."""
         self.end, cached = self.prefixes.longest(self.key, self.text, start)
         self.output = cached or self.given_decoder.prefill([])
         columns = []
@@ -228,7 +228,7 @@ class _TextPart:
         return columns
 
     def write(self, count: int, uniforms: UniformStream, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Write characters after the text -> (values, logits) of each."""
+        """Generate characters after the text; return (values, logits) of each."""
         if not count:
             return []
         request, vocab, start = self.request, self.loaded.vocab, len(self.text) - self.prompt

@@ -8,7 +8,7 @@ const STALLED_MS = 10_000; // without a byte of the answer
 const UNREACHABLE_STATUSES = new Set([408, 429, 500, 502, 503, 504]); // of a proxy whose server is down
 
 export class CallsProvider {
-  /** url: of the endpoint; request: fetch, and stalledMs: after which a silent connection counts as broken, which tests replace. */
+  /** url: of the endpoint. Tests replace request, which is fetch, and stalledMs, after which a silent connection counts as broken. */
   constructor(url, request = (...options) => fetch(...options), stalledMs = STALLED_MS) {
     Object.assign(this, { url, request, stalledMs });
   }

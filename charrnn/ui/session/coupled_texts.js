@@ -14,7 +14,7 @@ const MAX_DIGITS = 12;
  *
  * writers: one or two of { checkpoint, temperature, top_k, top_p, min_p }, with interventions if any. divergence: null while the
  * texts are the same; else { at, u, digits, sides }: the position of the first difference, its draw, the digits that tell
- * the draw from the ends of both intervals, and both distributions in the order of the draw. notice: characters that were left out.
+ * the draw from the ends of both intervals, and both distributions in the order of the draw. notice: about dropped characters.
  * wait(milliseconds) -> Promise: the pause before a call to an overloaded or unreachable provider is repeated. Throws an Error if
  * the request is invalid or aborted.
  */

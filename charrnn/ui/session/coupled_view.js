@@ -45,14 +45,14 @@ export function createCoupledTexts({ element, request, lazily, pause }) {
     showDivergence(null);
   }
 
-  function show(asked, { prompt, texts, divergence, notice }) {
-    showTexts({ prompt, texts, divergence }, asked.titles);
-    showDivergence(divergence, asked.titles);
-    say([describe(asked, texts, divergence), asked.notice, notice].filter(Boolean).join(" "));
+  function show(requested, { prompt, texts, divergence, notice }) {
+    showTexts({ prompt, texts, divergence }, requested.titles);
+    showDivergence(divergence, requested.titles);
+    say([describe(requested, texts, divergence), requested.notice, notice].filter(Boolean).join(" "));
   }
 
-  async function write(asked) {
-    if (!asked) return clear();
+  async function write(requested) {
+    if (!requested) return clear();
     controller.abort();
     controller = new AbortController();
     const { signal } = controller;
@@ -62,9 +62,9 @@ export function createCoupledTexts({ element, request, lazily, pause }) {
     };
     say("Writing …");
     try {
-      for await (const result of coupledTexts(provider, asked, signal, wait)) {
+      for await (const result of coupledTexts(provider, requested, signal, wait)) {
         if (signal.aborted) return undefined;
-        show(asked, result);
+        show(requested, result);
       }
     } catch (error) {
       if (!signal.aborted) clear(error.message.replace(/\.?$/, "."));

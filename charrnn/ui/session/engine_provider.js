@@ -9,25 +9,25 @@ export class EngineProvider {
     this.load = load;
     this.calls = new Map(); // id -> { resolve, reject }
     this.newest = 0;
-    this.broken = null; // why the worker does not answer any more
-    this.ready = new Promise((resolve) => (this.started = resolve)); // the worker answers, or never will: see broken
+    this.broken = null; // the Error of a worker that has failed
+    this.ready = new Promise((resolve) => (this.started = resolve)); // resolves when the worker answers or has failed
     worker.addEventListener("message", ({ data }) => this.#receive(data));
     worker.addEventListener("error", (event) => this.#fail(new Error(event.message || "The network cannot run in this page.")));
   }
 
-  /** The outputs of text[start:]. */
-  read(asked, signal) {
-    return this.#call("read", asked, signal);
+  /** Return a Promise of the outputs of text[start:]. */
+  read(call, signal) {
+    return this.#call("read", call, signal);
   }
 
-  /** The same, and `count` characters written after the text. */
-  continue(asked, signal) {
-    return this.#call("continue", asked, signal);
+  /** Return a Promise of the same outputs with those of `count` characters generated after the text. */
+  continue(call, signal) {
+    return this.#call("continue", call, signal);
   }
 
-  /** The numbers that nodes compute for the last character of a text: see engine.js. */
-  values(asked, signal) {
-    return this.#call("values", asked, signal);
+  /** Return a Promise of the numbers that nodes compute for the last character of a text: see engine.js. */
+  values(call, signal) {
+    return this.#call("values", call, signal);
   }
 
   /** Load every network again when it is needed next. */
@@ -35,13 +35,13 @@ export class EngineProvider {
     this.worker.postMessage({ forget: true });
   }
 
-  #call(method, asked, signal) {
+  #call(method, call, signal) {
     const id = ++this.newest;
     signal?.addEventListener("abort", () => this.worker.postMessage({ id, abort: true }), { once: true });
     return new Promise((resolve, reject) => {
       if (this.broken) throw this.broken;
       this.calls.set(id, { resolve, reject });
-      this.worker.postMessage({ id, method, asked });
+      this.worker.postMessage({ id, method, call });
     });
   }
 
@@ -51,11 +51,11 @@ export class EngineProvider {
     else this.#settle(message);
   }
 
-  #settle({ id, piece, error, away }) {
+  #settle({ id, piece, error, unreachable }) {
     const call = this.calls.get(id);
     this.calls.delete(id);
     if (piece) call?.resolve(piece);
-    else call?.reject(away ? new Unreachable(error) : new Error(error));
+    else call?.reject(unreachable ? new Unreachable(error) : new Error(error));
   }
 
   #fail(error) {
@@ -69,7 +69,7 @@ export class EngineProvider {
     try {
       this.worker.postMessage({ load, network: await this.load(checkpoint) });
     } catch (error) {
-      this.worker.postMessage({ load, error: error.message, away: error instanceof Unreachable });
+      this.worker.postMessage({ load, error: error.message, unreachable: error instanceof Unreachable });
     }
   }
 }

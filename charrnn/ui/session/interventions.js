@@ -4,7 +4,7 @@ import { NO_INTERVENTIONS } from "./session.js";
 import { session } from "./page_session.js";
 
 const MAX_EQUAL_SCALE = 1.2; // beyond, rounding errors grow from character to character
-const CHAOS = `: beyond × ${MAX_EQUAL_SCALE} the last digit of a sum decides, so this text can part from the one that Python writes.`;
+const CHAOS = `: beyond × ${MAX_EQUAL_SCALE} the last digit of a sum decides, so this text can differ from the one that Python writes.`;
 
 /** Describe a clamp. */
 export const clampName = ({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${value}`.replace("-", "−");

@@ -1,33 +1,34 @@
-// The provider of a page: the network in the page where it is loaded and can run, else calls to the server.
+// The provider of a page: the page's engine if it has loaded the network and can run it, else calls to the server.
 
 import { readHeader } from "../engine/safetensors.js";
 import { Unreachable } from "./session.js";
 
 const MAX_NETWORKS = 4; // as in engine.js
 
-/** The address of a network's file, below the address of the page. */
+/** Return the URL of a network's file, relative to that of the page. */
 const addressOf = ({ name, step, sha256 }) => "charrnn/network?" + new URLSearchParams({ name, step, sha256 });
 
 export class PageProvider {
   /**
-   * calls: answers everything. startEngine(load) -> an EngineProvider, called for the first network; null if the page cannot run one.
-   * fetchFile(address) -> Promise of a Response. onRunner({ engine, reason }, checkpoint): called with every call, and when a network has been loaded.
+   * calls: a CallsProvider. startEngine(load) -> an EngineProvider, called for the first network; null if the page cannot run one.
+   * fetchFile(address) -> Promise of a Response. onRunner({ engine, reason }, checkpoint): called with every call, and when a
+   * network has been loaded.
    */
   constructor(calls, startEngine, fetchFile, onRunner = () => {}) {
     Object.assign(this, { calls, startEngine, fetchFile, onRunner, networks: new Map(), engine: null });
   }
 
-  /** The outputs of text[start:]. */
-  read(asked, signal) {
-    return this.#ask("read", asked, signal);
+  /** Return a Promise of the outputs of text[start:]. */
+  read(call, signal) {
+    return this.#ask("read", call, signal);
   }
 
-  /** The same, and `count` characters written after the text. */
-  continue(asked, signal) {
-    return this.#ask("continue", asked, signal);
+  /** Return a Promise of the same outputs with those of `count` characters generated after the text. */
+  continue(call, signal) {
+    return this.#ask("continue", call, signal);
   }
 
-  /** Promise of the engine if it runs this network, else of null; waits for one that is being fetched. */
+  /** Return a Promise of the engine, or of null if it does not run this network; waits for a network that is being fetched. */
   async engineFor(checkpoint) {
     const network = this.networks.get(keyOf(checkpoint));
     await network?.fetched;
@@ -40,19 +41,19 @@ export class PageProvider {
     this.engine?.forget();
   }
 
-  async #ask(method, asked, signal) {
-    const network = this.#network(asked.checkpoint);
-    if (this.#runs(network) && asked.clamps.every(({ value }) => value !== null)) {
-      this.onRunner({ engine: true, reason: null }, asked.checkpoint);
+  async #ask(method, call, signal) {
+    const network = this.#network(call.checkpoint);
+    if (this.#runs(network) && call.clamps.every(({ value }) => value !== null)) {
+      this.onRunner({ engine: true, reason: null }, call.checkpoint);
       try {
-        return await this.engine[method](asked, signal);
+        return await this.engine[method](call, signal);
       } catch (error) {
-        if (!this.engine.broken) throw error; // else the server goes on
+        if (!this.engine.broken) throw error; // else the server answers
       }
     }
-    this.onRunner({ engine: false, reason: this.#reason(network) }, asked.checkpoint);
-    const piece = await this.calls[method](asked, signal);
-    if (piece.model && this.startEngine && !network) this.#start(asked.checkpoint, piece.model);
+    this.onRunner({ engine: false, reason: this.#reason(network) }, call.checkpoint);
+    const piece = await this.calls[method](call, signal);
+    if (piece.model && this.startEngine && !network) this.#start(call.checkpoint, piece.model);
     return piece;
   }
 
@@ -70,7 +71,7 @@ export class PageProvider {
     return Boolean(network?.parts) && !this.engine.broken;
   }
 
-  /** Why the server runs a network; null while the page is fetching it. */
+  /** Return the reason why the server runs a network; null while the page is fetching it. */
   #reason(network) {
     if (!this.startEngine) return "this browser has no WebAssembly SIMD";
     return this.engine?.broken ? this.engine.broken.message : (network?.refusal ?? null);
@@ -98,14 +99,14 @@ export class PageProvider {
         network.parts = parts;
       }
     } catch {
-      if (this.networks.get(keyOf(checkpoint)) === network) this.networks.delete(keyOf(checkpoint)); // asked for again with the next text
+      if (this.networks.get(keyOf(checkpoint)) === network) this.networks.delete(keyOf(checkpoint)); // the next text fetches it again
     }
   }
 }
 
 const keyOf = (checkpoint) => JSON.stringify(checkpoint ?? null);
 
-/** The bytes of a network's file, and its graph, model and views. */
+/** Return the weights in a network's file, and its graph, model and views. Throws an Error if it is invalid. */
 export function partsOf(weights) {
   const { __metadata__: metadata } = readHeader(weights).header;
   return { weights, ...JSON.parse(metadata.network) };

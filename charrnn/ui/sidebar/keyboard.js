@@ -35,7 +35,7 @@ function openTab(n) {
   return !!tab;
 }
 
-/** Remember a checkbox beyond this visit. */
+/** Restore the state of a checkbox from the local storage, and save its changes there. */
 function remember(checkbox) {
   try {
     checkbox.checked = localStorage.getItem(STORED) !== "off";

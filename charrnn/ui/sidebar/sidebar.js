@@ -118,7 +118,7 @@ export function mount({ element, send }) {
     showStep();
   }
 
-  /** Show the step, and the facts of the network: its quality is that of the last step. */
+  /** Show the step, and the size and quality of the network, which was measured at the last step. */
   function showStep() {
     const { size, quality, steps } = model();
     const isTrained = valueOf("step") === steps.at(-1);
@@ -149,7 +149,7 @@ export function mount({ element, send }) {
     const list = JSON.parse(value);
     if (list.scene && list.scene !== page.requestedScene) return; // the lecture has moved on
     const [sha256, hadModels] = [model()?.sha256, page.models.length > 0];
-    showOrigin(list.origin, list.said);
+    showOrigin(list.origin, list.status);
     if (list.refreshed && list.models.length && !hadModels) {
       location.reload();
       return;

@@ -8,7 +8,7 @@ export class Lecture {
     Object.assign(this, { site, readJson, deliver });
   }
 
-  /** Show the page as its link says. */
+  /** Show the page that a link opens. */
   open({ link, loaded, hidden, lecture, scene, notice }) {
     this.deliver("lecture/lecture", { ...this.#scene(scene), lecture, hide: hidden, scenes: this.site.scenes });
     this.#showModels({ link, loaded, notice });

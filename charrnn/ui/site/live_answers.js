@@ -11,15 +11,15 @@ import { clampCost, differenceAnswer } from "./surprisal.js";
 
 const MAX_COST_CHARS = 3500; // as in neurons/clamp.py
 
-/** By view: yields the messages of an answer. kept: those kept for the query, or null; see kept_answers.js. */
+/** Functions by view: (query, the messages kept for it or null) -> the messages of an answer; see kept_answers.js. */
 export const liveAnswers = {
-  async *"gradients/saliency"({ form: { A, B, text: asked } }, [{ sources, source_of: sourceOf, heat }]) {
+  async *"gradients/saliency"({ form: { A, B, text: given } }, [{ sources, source_of: sourceOf, heat }]) {
     const at = sourceOf[A.checkpoint.name];
     const { text, origin } = sources[at];
     const both = [A, B].map(({ checkpoint: { name, step } }) => (step === offeredModel({ name }).steps.at(-1) ? heat[name][at] : null));
     if (both.includes(null)) throw new Error(NEEDS_PYTHON);
     const words = `${countCharacters(text)} characters of ${origin}.`;
-    yield { words: asked && asked !== text ? `${words} ${SIMILAR}` : words, targets: both[0].map((_, i) => i + 1), heat: both, text, figure: null };
+    yield { words: given && given !== text ? `${words} ${SIMILAR}` : words, targets: both[0].map((_, i) => i + 1), heat: both, text, figure: null };
   },
 
   async *"compare/surprisal_difference"(query, [{ sources, source_of: sourceOf, ...template }]) {

@@ -27,7 +27,7 @@ const opening = hasLink ? null : site.opening;
 const link = readLink(opening ? opening.link : location.search, site.link, site.models.models);
 const lecture = new Lecture(site, readJson, deliver);
 
-/** Send an event of a view to what answers it; see components/load_view.js for the app. */
+/** Answer an event of a view; components/load_view.js sends those of the app to the server. */
 async function send(name, event, data) {
   if (event === "ask") for await (const message of answers.ask(name, data)) deliver(name, { ...message, number: data.number });
   if (event === "scene" || event === "reveal") await lecture[event](data.scene);

@@ -1,4 +1,4 @@
-// The provider of the static page: the kept text it opens on, else the engine.
+// The provider of the static page: the kept answer to its first call, else the engine.
 
 import { partsOf } from "../session/page_provider.js";
 import { CallsProvider } from "../session/calls_provider.js";
@@ -12,30 +12,30 @@ export class SiteProvider {
     this.onRunner = onRunner;
   }
 
-  /** Return the outputs of text[start:]. */
-  read(asked, signal) {
-    return this.#ask("read", asked, signal);
+  /** Return a Promise of the outputs of text[start:]. */
+  read(call, signal) {
+    return this.#ask("read", call, signal);
   }
 
-  /** Return the same, and `count` characters written after the text. */
-  continue(asked, signal) {
-    return this.#ask("continue", asked, signal);
+  /** Return a Promise of the same outputs with those of `count` characters generated after the text. */
+  continue(call, signal) {
+    return this.#ask("continue", call, signal);
   }
 
-  /** Return the engine, which runs every network of this page. */
+  /** Return a Promise of the engine, which runs every network of this page. */
   async engineFor() {
     return this.engine;
   }
 
-  async #ask(method, asked, signal) {
-    const { call, answer } = (await this.opening) ?? {};
+  async #ask(method, call, signal) {
+    const { call: kept, answer } = (await this.opening) ?? {};
     this.opening = null; // only the first call can be the kept one
-    if (call && Object.keys(call).every((name) => JSON.stringify(call[name]) === JSON.stringify(asked[name]))) {
-      const piece = await new CallsProvider("", async () => new Response(JSON.stringify({ data: [answer] }))).continue(asked, signal);
-      this.engine.read({ ...asked, count: 0 }).catch(() => {}); // load the network
+    if (kept && Object.keys(kept).every((name) => JSON.stringify(kept[name]) === JSON.stringify(call[name]))) {
+      const piece = await new CallsProvider("", async () => new Response(JSON.stringify({ data: [answer] }))).continue(call, signal);
+      this.engine.read({ ...call, count: 0 }).catch(() => {}); // load the network
       return piece;
     }
     this.onRunner({ engine: true, reason: null });
-    return this.engine[method](asked, signal);
+    return this.engine[method](call, signal);
   }
 }

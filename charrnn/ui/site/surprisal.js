@@ -1,6 +1,6 @@
 // Surprisals of a text, and the answers about them: the difference of two models, and the cost of clamps.
 //
-// As charrnn/surprisal.py, ui/compare/surprisal_difference.py and ui/neurons/clamp.py.
+// Computes the same as charrnn/surprisal.py, ui/compare/surprisal_difference.py and ui/neurons/clamp.py.
 
 import { countCharacters } from "../components/code_points.js";
 import { counted, signed } from "../components/number_format.js";
@@ -49,8 +49,8 @@ function surprisalBits(logits, id) {
  * Yield the messages of the view compare/surprisal_difference.
  *
  * query: as view_query.js sends it. models: as in page.models. source: the default text, { text, origin, writers, stored, bits, scale }.
- * records: the stored surprisals of models on the held-out text, by name, empty: the figure to fill: see
- * charrnn/ui/compare/surprisal_template.py.
+ * records: the stored surprisals of models on the held-out text, by name. empty: the figure to fill. See
+ * charrnn/ui/compare/surprisal_template.py. Throws an Error if both models share no character of the text.
  */
 export async function* differenceAnswer(provider, query, { models, source, records, empty }) {
   const { number, form } = query;
@@ -104,7 +104,7 @@ function comparedText(pair, form, source) {
 /**
  * Return { cost, table } of the view neurons/clamp: Δ bits with clamps against without, on a text that the model knows.
  *
- * notice: what to say about the text besides its origin.
+ * notice: a sentence about the text, besides its origin; "" for none.
  */
 export async function clampCost(provider, checkpoint, clamps, { text, origin, notice = "" }) {
   const free = await surprisals(provider, checkpoint, text);
@@ -114,7 +114,7 @@ export async function clampCost(provider, checkpoint, clamps, { text, origin, no
   return { cost: sentences(describeCost(whole, origin), notice), table: differenceTable("What it costs, by kind of character", ["as it is", "frozen"], rows) };
 }
 
-/** As describe_cost in neurons/clamp.py. */
+/** Describe the cost of clamps, as describe_cost in neurons/clamp.py does. */
 function describeCost(whole, origin) {
   const { characters, delta, margin, a, b } = whole;
   const bits = `${signedWithMargin(whole)} bits per character`;
@@ -167,7 +167,7 @@ function stretchMean(name, a, b, rows) {
   return { name, characters: total, ...means, delta, margin: studentMargin(Math.sqrt((n / Math.max(1, n - 1)) * squares) / total, n) };
 }
 
-/** As student_margin in charrnn/bootstrap.py. */
+/** Return the margin of a 95 % interval of a mean, as student_margin in charrnn/bootstrap.py does; null for too few samples. */
 function studentMargin(error, samples) {
   if (samples < MIN_STRETCHES) return null;
   const [z, n] = [NORMAL_QUANTILE, samples - 1];

@@ -1,4 +1,4 @@
-// The diagram of a step. A box lights the lines of code that compute it, and shows the number of the chosen unit.
+// The diagram of a step. A box highlights the lines of code that compute it, and shows the number of the chosen unit.
 
 import { create } from "../components/create_element.js";
 
@@ -6,9 +6,9 @@ import { create } from "../components/create_element.js";
 export function createDiagram(box, blocks) {
   let buttons = []; // [button, part] of each box
 
-  function light(part) {
+  function highlight(part) {
     for (const [button, own] of buttons) button.ariaPressed = String(own === part);
-    blocks.light(part);
+    blocks.highlight(part);
   }
 
   function showUnit() {
@@ -23,12 +23,12 @@ export function createDiagram(box, blocks) {
       const nodes = columns.map((parts) => create("li", {}, ...parts.map((part) => {
         const label = create("span", "cr-box-label", create("b", {}, part.label), " ", create("span", "cr-box-number"), " ");
         const button = create("button", { type: "button" }, label, create("span", "cr-box-words", part.words));
-        button.addEventListener("click", () => light(button.ariaPressed === "true" ? null : part));
+        button.addEventListener("click", () => highlight(button.ariaPressed === "true" ? null : part));
         buttons.push([button, part]);
         return button;
       })));
       box.replaceChildren(...nodes);
-      light(buttons.map(([, part]) => part).find((part) => part.label === pressed) ?? null);
+      highlight(buttons.map(([, part]) => part).find((part) => part.label === pressed) ?? null);
       showUnit();
     },
     showUnit,

@@ -106,8 +106,8 @@ function lineNode(line, rows) {
 /**
  * Show source blocks in this box; choose(unit) is called for a clicked unit.
  *
- * Returns {show, showUnit, paint, light, numberOf}: show(blocks, units, unit) draws blocks with this unit shown; paint(palette)
- * sets the colors; light(part) marks the lines of a part of a diagram, or none; numberOf(part) returns its number of the unit.
+ * Returns {show, showUnit, paint, highlight, numberOf}: show(blocks, units, unit) draws blocks with this unit shown; paint(palette)
+ * sets the colors; highlight(part) marks the lines of a part of a diagram, or none; numberOf(part) returns its number of the unit.
  */
 export function createSourceBlocks(box, choose) {
   let rows = [];
@@ -144,7 +144,7 @@ export function createSourceBlocks(box, choose) {
       showUnit(unit);
     },
     showUnit,
-    light(part) {
+    highlight(part) {
       for (const { node } of lines) node.classList.remove("cr-lit");
       for (const { node } of part ? linesOf(part) : []) {
         node.classList.add("cr-lit");

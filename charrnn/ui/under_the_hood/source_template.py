@@ -1,9 +1,8 @@
 """
 Source traces for a page without a server.
 
-Each value of a line is a node of the recorded graph. The node of a value is found by its numbers: the
-network is traced, and its recorded step is run, at the same characters of random texts. The numbers must agree at all
-of them.
+Each value of a line is a node of the recorded graph. The node of a value is found by its numbers: the network is
+traced, and its recorded step is run, at the same characters of random texts. The numbers must agree at all of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -97,10 +96,10 @@ def _places(block: Block, line: Line) -> set[str]:
 
 def _find(arrays: Sequence[np.ndarray], candidates: Iterable[Candidate], places: set[str]) -> list[int] | None:
     """
-    Find a value among the nodes -> [node, index of first number, count] or None.
+    Find a value among the nodes: [node, index of its first number, count] or None.
 
-    arrays: its numbers in each run. Nodes of the same line come first, then those without other numbers. Of a
-    node with more numbers a part is taken only for a value that varies: equal constants prove nothing.
+    arrays: its numbers in each run. Nodes of the same line come first, then those without other numbers. A part of a
+    node's numbers is accepted only for a value that varies, since constants can be equal by chance.
     """
     if len({array.size for array in arrays}) > 1:
         return None

@@ -12,8 +12,8 @@ const HAS_OWN_UNDO = "input:not([type=range], [type=checkbox]), textarea, select
  * Connect the candidate rows, the characters of the text, the undo buttons and their keys.
  *
  * live() -> { record, drawn, cursor, shown }; `say` shows a note; text: the TextView.
- * Returns {showChange, alternatives}: showChange(message) enables the buttons by the undo and redo counts of a message, and keeps
- * what the last choice replaced in sight while the choice stands.
+ * Returns {showChange, alternatives}: showChange(message) enables the buttons by the undo and redo counts of a message, and hides
+ * the replaced text when the text no longer has the last choice.
  */
 export function attachBranching({ element, text, live, say }) {
   const replaced = element.querySelector(".cr-replaced");
@@ -61,8 +61,8 @@ export function attachBranching({ element, text, live, say }) {
   });
 
   function showChange({ kind, edits = [], undo, redo }) {
-    const stands = kind === "branch" && edits.some(([offset, character]) => offset === chosen?.offset && character === chosen.character);
-    if (kind === "start" || (kind === "branch" && !stands)) replaced.hidden = true;
+    const isChosen = edits.some(([offset, character]) => offset === chosen?.offset && character === chosen.character);
+    if (kind === "start" || (kind === "branch" && !isChosen)) replaced.hidden = true;
     if (undo === undefined) return;
     button("undo").disabled = !undo;
     button("redo").disabled = !redo;

@@ -9,7 +9,7 @@ const MIN_SHARE = 0.0025; // of a segment that is drawn: thinner ones are all se
 const PAPER = "var(--cr-paper)";
 const cssPercent = (share) => (100 * share).toFixed(3) + "%";
 
-/** The color of a segment: the less likely, the paler. */
+/** Return the color of a segment, which is paler for a less likely character. */
 function colorOf(rank, isDrawn) {
   return isDrawn ? "var(--cr-plus)" : `color-mix(in srgb, var(--cr-minus) ${Math.max(30, 100 - 7 * rank)}%, ${PAPER})`;
 }

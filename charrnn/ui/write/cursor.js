@@ -29,7 +29,7 @@ export class Cursor {
     this.pinned = position === drawn - 1 ? null : position;
   }
 
-  /** Take the cell under a pointer event over a picture. */
+  /** Hover over the cell under a pointer event over a picture. */
   hover(map, event, drawn) {
     this.pointer = { map, event };
     this.updateHovered(drawn);
@@ -45,7 +45,7 @@ export class Cursor {
     this.pointer = this.hovered = null;
   }
 
-  /** Drop what does not apply to another record, of the same or another text. */
+  /** Drop the positions and rows that do not apply to another record, of the same or another text. */
   setRecord(rows, sameText) {
     this.hovered = null;
     if (!sameText) this.pinned = this.marked = null;

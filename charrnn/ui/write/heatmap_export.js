@@ -16,7 +16,7 @@ const LABEL_HEIGHT = 11; // minimum distance of two row numbers
 const FORMULA = /^[=+\-@\t\r]/; // spreadsheets evaluate it
 const SPECIAL = /[",\r\n]/;
 
-/** Return the height of each of so many rows. */
+/** Return the height of a row in an image with this many rows. */
 export const rowHeightFor = (rows) => Math.max(MIN_ROW_HEIGHT, Math.min(MAX_ROW_HEIGHT, Math.round(HEIGHT / rows)));
 
 /** Return the visible part of a picture: positions from … to, the units of the rows, their labels, and a title suffix for some rows. */

@@ -36,12 +36,12 @@ export class Pictures {
     });
   }
 
-  /** The picture that captions, export and row ranges are about. */
+  /** The picture to which captions and export refer. */
   get main() {
     return this.showsAll ? this.map : this.strips;
   }
 
-  /** Whether all units are shown; they are if none has a name. */
+  /** Check if all units are shown, as they are if none has a name. */
   get showsAll() {
     return this.wantsAll || !this.record?.view.named;
   }

@@ -47,7 +47,7 @@ export class HeatmapRange {
     this.all.textContent = "all " + rowNoun(this.live().record.view.name) + "s";
   }
 
-  /** Show the rows of the number inputs; what is no number counts as the first or last row. */
+  /** Show the rows of the number inputs. An invalid number counts as the first or last row. */
   readInputs() {
     const { map } = this;
     if (!map.order) return;

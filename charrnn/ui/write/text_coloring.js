@@ -19,7 +19,7 @@ export class TextColoring {
     const $ = (selector) => element.querySelector(selector);
     Object.assign(this, { cursor, live, box: $(".cr-text"), key: $(".cr-color-key") });
     this.palette = null; // a ColorScale
-    this.high = 0; // value of the full color: largest of the unit in this text, since units of an unbounded view differ in size
+    this.high = 0; // value of the full color in an unbounded view: the largest of the unit in this text
     this.bySurprise = false;
     this.isChosen = false; // by the user: another text keeps it
     this.last = null; // {unit, of}: unit that the choice "unit" returns to, of this model and view

@@ -15,7 +15,7 @@ export class Strips extends Heatmap {
     return "named units";
   }
 
-  /** Units of an unbounded view differ in size. */
+  /** Check if each row has its own scale: units of an unbounded view differ in size. */
   hasOwnScales(view) {
     return !view.bounded && !this.change;
   }

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 
-from charrnn.number_format import signed
+from charrnn.number_format import counted, signed
 from charrnn.surprisal import GroupMean
 from charrnn.ui.components.table.table import Cell, Table, number
 
 
 def describe_mean(whole: GroupMean, origin: str) -> str:
     """Format the mean Δ bits over a text, with its 95 % interval if there is one."""
-    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
-    return f"Δ = {signed_with_margin(whole)} bits per character, over {over} of {origin}"
+    return f"Δ = {signed_with_margin(whole)} bits per character, over {counted(whole.characters)} of {origin}"
 
 
 def signed_with_margin(group: GroupMean) -> str:
