@@ -51,14 +51,14 @@ export function mount({ element }) {
 
   const texts = createCoupledTexts({ element, request });
 
-  /** Write again with the values of the form, unless one is invalid. */
+  /** Generate the texts again with the values of the form, unless one is invalid. */
   function ask() {
     if (form.checkValidity()) return texts.ask();
     fold.open = true;
     form.reportValidity();
   }
 
-  /** Write again; remember for links what differs from the default. */
+  /** Generate the texts again, and keep the values that differ from the default for links. */
   function change() {
     for (const { name, value, defaultValue } of form.checkValidity() ? fields : []) {
       if (value === defaultValue) delete page.comparison[name];

@@ -3,11 +3,11 @@
 import { createModelForms } from "../components/model_pair.js";
 import { page } from "../components/page_state.js";
 
-/** Set up the pickers; they have no answers. */
+/** Set up the pickers, which take no answers. */
 export function mount({ element }) {
   const form = element.querySelector("form");
 
-  /** Announce the pair; remember for links what differs from the default. */
+  /** Announce the pair, and keep the models that differ from the default for links. */
   function announce() {
     const { A, B } = pair.values();
     page.compared = A.checkpoint && B.checkpoint && { A: A.checkpoint, B: B.checkpoint };

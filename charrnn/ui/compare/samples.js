@@ -11,7 +11,7 @@ const STEP_MS = 1200; // between two steps
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const [box, button, slider] = [$(".cr-learn"), $("button"), $("input")];
-  let asked = ""; // name of the model
+  let queried = ""; // name of the model
   let samples = [];
   let timer = null;
 
@@ -20,7 +20,7 @@ export function mount({ element, send }) {
 
   function reset() {
     const { name } = page.compared.A;
-    asked = name;
+    queried = name;
     $("h2").textContent = `Watch A learn: ${titleOf({ name, step: page.models.find((model) => model.name === name).steps.at(-1) })}`;
     pause();
     slider.value = 0;
@@ -63,6 +63,6 @@ export function mount({ element, send }) {
     pause();
     draw();
   });
-  page.on("pair-changed", () => page.compared?.A.name !== asked && view.ask());
+  page.on("pair-changed", () => page.compared?.A.name !== queried && view.ask());
   return view.receive;
 }

@@ -69,9 +69,10 @@ def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
 
 def mean_losses(infos: Sequence[CheckpointInfo], runs: Path) -> dict[str, Mean]:
     """
-    Return the mean val stream loss of each checkpoint on Tiny Shakespeare with several runs.
+    Return the mean val stream loss in nats of each checkpoint with several runs.
 
-    runs: the other runs, as `scripts/report.py --runs` stores them. Without a valid file the result is empty.
+    Only networks trained on Tiny Shakespeare count. runs: the file of the other runs, as `scripts/report.py --runs`
+    stores it. Without a valid file the result is empty.
     """
     found: dict[str, Mapping[str, Any]] = {
         info.name: {key: getattr(info, key) for key in ("name", "seed", "recipe", "metrics")}
@@ -91,11 +92,11 @@ def mean_losses(infos: Sequence[CheckpointInfo], runs: Path) -> dict[str, Mean]:
 
 def _losses(runs: Sequence[Mapping[str, Any]], like: Mapping[str, Any]) -> list[float]:
     """Return the losses of the runs with the settings of one of them."""
-    wanted = like["recipe"]  # earlier versions recorded fewer settings
+    recipe = like["recipe"]  # a run of an earlier version recorded fewer settings
     return [
         run["metrics"]["val_stream_nats"]
         for run in runs
-        if all(wanted.get(name) == value for name, value in run["recipe"].items() if name != "keep_steps")
+        if all(recipe.get(name) == value for name, value in run["recipe"].items() if name != "keep_steps")
     ]
 
 
@@ -181,7 +182,7 @@ def best_ngram(study: Path) -> dict[str, Any]:
 
 
 def floor_of(study: Path) -> tuple[str, float] | None:
-    """Return title and bits of the study's best n-gram model; None without a study."""
+    """Return title and bits per character of the best n-gram model; None if absent."""
     try:
         best = best_ngram(study)
         return f"{best['order']}-gram counts", bits_per_char(best["val_stream_nats"])

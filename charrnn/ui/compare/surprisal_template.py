@@ -16,7 +16,7 @@ SCALE = 10_000  # to keep surprisals as whole numbers
 
 def surprisal_template(store: Store, width: int) -> dict[str, Any]:
     """
-    Return what site/surprisal.js needs to answer the queries of the view.
+    Return the data from which site/surprisal.js answers the view's queries.
 
     `sources`: the default texts; `source_of`: the index of each model's; `bits`: surprisals of `stored`, the part that
     is read, times `scale`, by the names of the models whose text it is. `records`: by model, the columns of its stored

@@ -51,7 +51,7 @@ export function mount({ element, send }) {
   });
   const text = bindTextForm($("form"), view.ask);
 
-  /** Take the requested clamps for the texts; null if the server is to choose one or its value. */
+  /** Use the requested clamps for the texts; null if the server has to choose one or its value. */
   function chooseClamps() {
     clamps = page.clamps?.length && page.clamps.every(({ value }) => typeof value === "number") ? page.clamps : null;
     return clamps;

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from charrnn.clamps import limits
+from charrnn.number_format import counted
 from charrnn.surprisal import Difference, GroupMean
 from charrnn.ui.components.table.surprisal_table import difference_table, signed_with_margin
 from charrnn.ui.components.table.table import Table
@@ -38,7 +39,7 @@ def clamp_effects(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iter
 
 
 def describe_units(stats: ActivationStats) -> dict[str, Any]:
-    """Describe what can be clamped, and the text of the usual values."""
+    """Describe the activations that can be clamped, and the text of the usual values."""
     names = [{"name": name, "span": stats.span(name), "limits": limits(name)} for name in stats.values]
     return {
         "names": names,
@@ -59,9 +60,8 @@ def holdout_text(store: Store, loaded: LoadedModel, query: ViewQuery) -> tuple[S
 
 def describe_cost(whole: GroupMean, origin: str) -> str:
     """Describe Δ bits on a text of this origin."""
-    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
     delta = f"{signed_with_margin(whole)} bits per character"
-    means = f"{whole.b_bits:.3f} as it is, {whole.a_bits:.3f} frozen, over {over} of {origin}"
+    means = f"{whole.b_bits:.3f} as it is, {whole.a_bits:.3f} frozen, over {counted(whole.characters)} of {origin}"
     if abs(whole.delta_bits) <= (whole.margin_bits or 0.0):
         return f"No measurable cost: the network does as well without it. Δ = {delta}: {means}."
     if whole.delta_bits < 0:

@@ -20,7 +20,7 @@ export function createClampRows(box, changed) {
   /** Check if a unit is clamped, except by the i-th clamp. */
   const isTaken = ({ name, unit }, i) => clamps.some((other, k) => k !== i && other.name === name && other.unit === unit);
 
-  /** Return what to clamp next, like the last clamp: every unit of another activation, or another unit of the same. */
+  /** Return the next clamp to add: every unit of another activation, or another unit of the same, as the last clamp is. */
   function nextFree() {
     const { name, unit } = clamps.at(-1);
     const at = names.findIndex((other) => other.name === name);
@@ -46,7 +46,7 @@ export function createClampRows(box, changed) {
     slider.value = value.value = clamp.value;
 
     const status = create("p", { className: "cr-clamp-status", role: "status" });
-    /** Show the clamp that stays, and why. */
+    /** Restore the inputs of the clamp, and show the reason. */
     const refuse = (reason) => {
       const { name, unit: index, value: applied } = clamps[i];
       Object.assign(every, { checked: index === null });
@@ -103,7 +103,7 @@ export function createClampRows(box, changed) {
       } else clamps.forEach(({ value }, i) => fill(box.children[i], value));
       box.nextElementSibling.disabled = clamps.length >= MAX_CLAMPS;
     },
-    /** Add a clamp of what is not clamped yet. */
+    /** Add a clamp of units that are not clamped yet. */
     add() {
       const free = clamps.length && clamps.length < MAX_CLAMPS && nextFree();
       if (!free) return;

@@ -71,7 +71,7 @@ def read_activations(
 
 
 def bits_of(store: Store, loaded: LoadedModel, text: str, is_current: IsCurrent) -> np.ndarray:
-    """Return the cached surprisals of a model on a text. Raises Superseded."""
+    """Return the cached surprisals, in bits, of a model on a text. Raises Superseded."""
     return store.cache.compute(_bits, loaded, text, is_current=is_current)
 
 
@@ -80,7 +80,7 @@ def _bits(loaded: LoadedModel, text: str, is_current: IsCurrent) -> np.ndarray:
 
 
 def read_bits(decoder: TraceDecoder, ids: Sequence[int], is_current: IsCurrent = lambda: True) -> np.ndarray:
-    """Compute the surprisals of a decoder. Raises Superseded."""
+    """Compute the surprisals of a decoder, in bits. Raises Superseded."""
     chunks = []
     for chunk in surprisals(decoder, ids):
         require_current(is_current)

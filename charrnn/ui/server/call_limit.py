@@ -19,7 +19,7 @@ class BusyError(Exception):
 
 
 class CallLimit:
-    """A FIFO queue in front of a fixed number of slots."""
+    """A FIFO queue in front of `running` slots, for at most `waiting` calls."""
 
     def __init__(self, running: int = MAX_RUNNING, waiting: int = MAX_WAITING):
         self._slots = asyncio.Semaphore(running)
