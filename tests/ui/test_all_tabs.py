@@ -35,6 +35,14 @@ NAMELESS_CONTROLS = """[...document.querySelectorAll('.cr-page :is(button, input
 # All words of the page, also those of its lists, names and tooltips.
 WORDS = """() => [document.body.textContent, ...["title", "aria-label", "placeholder"].flatMap((name) =>
     [...document.querySelectorAll(`[${name}]`)].map((each) => each.getAttribute(name)))].join("\\n")"""
+# Colors that are data and that a contrast theme would replace: those of inline styles, and of empty <i>.
+REPLACED_COLORS = """() => [...document.querySelectorAll('.cr-page :is([style*="background"], i:empty)')]
+    .filter((e) => {
+        const { forcedColorAdjust, backgroundColor, backgroundImage } = getComputedStyle(e);
+        const isFilled = !backgroundColor.endsWith(", 0)") || backgroundImage !== "none";
+        return e.getClientRects().length && isFilled && forcedColorAdjust !== "none";
+    })
+    .map((e) => `${e.parentElement.className} > ${e.localName}`)"""
 # Clicks every visible button and box below a root, sets every list and slider to its end -> the names of all.
 USE_CONTROLS = """async (root) => {
     const usable = (element) => element.isConnected && element.offsetParent !== null && !element.disabled;
@@ -69,12 +77,13 @@ class TourResult:
     """
     The findings of a tour.
 
-    words: all of the page by tab; violations: (impact, rule, element) by tab and mode; overflow: pixels by tab and
-    window width.
+    words: all of the page by tab; replaced_colors: elements by tab; violations: (impact, rule, element) by tab and
+    mode; overflow: pixels by tab and window width.
     """
 
     tabs: list[str] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
+    replaced_colors: dict[str, list[str]] = field(default_factory=dict)
     violations: dict[tuple[str, str], list[tuple[str, str, str]]] = field(default_factory=dict)
     nameless: dict[str, list[str]] = field(default_factory=dict)
     overflow: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -116,6 +125,9 @@ def visit_tabs(page: Page, result: TourResult) -> None:
     result.tabs = names(page)
     for tab in tour(page):
         result.words[tab] = page.evaluate(WORDS)
+        page.emulate_media(forced_colors="active")
+        result.replaced_colors[tab] = page.evaluate(REPLACED_COLORS)
+        page.emulate_media(forced_colors="none")
         result.violations[tab, "light"] = find_violations(page)
         result.nameless[tab] = page.evaluate(NAMELESS_CONTROLS)
         page.evaluate("document.body.classList.add('dark')")
@@ -192,6 +204,10 @@ def test_replaced_phrases_are_on_no_tab(result: TourResult):
     assert "Frozen at its average" in result.words["Neurons"] and "Same random numbers" in result.words["scene"]
     found = {place: replaced_phrases(words) for place, words in result.words.items()}
     assert len(found) == len(result.tabs) + 1 and {place: phrases for place, phrases in found.items() if phrases} == {}
+
+
+def test_contrast_themes_leave_data_its_colors(result: TourResult):
+    assert {tab: sorted(set(found)) for tab, found in result.replaced_colors.items() if found} == {}
 
 
 def test_every_control_has_a_name(result: TourResult):
