@@ -2,7 +2,7 @@
 
 import { create, setOptions } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
-import { printInLight } from "../components/print_theme.js";
+import { preparePrint } from "../components/print_theme.js";
 import { showSlider } from "../components/slider.js";
 import { configure, provider, session } from "../session/page_session.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
@@ -293,7 +293,7 @@ export function mount({ element, send }) {
   $('[data-action="keys"]').addEventListener("click", showKeys);
   page.on("show-shortcuts", showKeys);
   keys.querySelector("button").addEventListener("click", () => keys.close());
-  printInLight();
+  preparePrint();
 
   return receive;
 }
