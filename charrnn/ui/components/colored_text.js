@@ -72,7 +72,10 @@ export function createColoredText(box, { level, describe, decorate = () => {}, m
     cursor = Math.max(0, Math.min(spans.length - 1, i));
     mark(cursor);
     const [frame, span] = [passage.getBoundingClientRect(), marked.getBoundingClientRect()];
-    if (span.top < frame.top || span.bottom > frame.bottom) passage.scrollTop += span.top - frame.top - frame.height / 3;
+    if (span.top < frame.top || span.bottom > frame.bottom) {
+      const line = parseFloat(getComputedStyle(passage).lineHeight);
+      passage.scrollTop = line * Math.round((passage.scrollTop + span.top - frame.top - frame.height / 3) / line); // no line is cut
+    }
     status.textContent = describe(cursor);
     moved(cursor);
   }
