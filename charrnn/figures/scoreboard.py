@@ -87,7 +87,7 @@ def scoreboard_figure(scores: Sequence[Score], ngram: tuple[str, float] | None, 
     if ngram:
         line = {"color": INK, "width": 1.2, "dash": "5px,4px"}
         figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=ngram[1], y1=ngram[1], line=line)
-        text = f"{escaped(ngram[0])} (no neural network) <b>{ngram[1]:.3f}</b>"
+        text = f"{escaped(ngram[0])}{'' if narrow else ' (no neural network)'} <b>{ngram[1]:.3f}</b>"
         note(figure, text, 0, ngram[1], "bottom left", xref="paper", xshift=4)
     if not narrow:
         pixels = (width - MARGIN["l"] - right) / (last - first)

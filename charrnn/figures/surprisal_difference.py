@@ -13,6 +13,7 @@ BAR, ROW = 12, 38  # pixels: height of a bar; of a bar with its name
 MARGIN = {"l": 10, "r": 16, "t": 8, "b": 46}
 FEW = 30  # characters: a mean of fewer is drawn pale, and named as one
 PALE = 0.3
+COUNTED = 330  # pixels: a narrower figure leaves out the numbers of characters
 
 
 def delta_bits_figure(groups: Sequence[GroupMean], width: int = 900) -> go.Figure:
@@ -40,7 +41,8 @@ def delta_bits_figure(groups: Sequence[GroupMean], width: int = 900) -> go.Figur
         "B %{customdata[3]:.3f}<br>Δ = %{x:+.3f}<extra></extra>",
     )
     for position, group in enumerate(groups):
-        text = f"<b>{escaped(group.name)}</b> {signed(group.delta_bits)} · {_n(group)}"
+        has_room = width >= COUNTED or group.characters < FEW
+        text = f"<b>{escaped(group.name)}</b> {signed(group.delta_bits)}{f' · {_n(group)}' if has_room else ''}"
         note(
             figure, text, 0, position, "bottom left", font={"size": 11.5, "color": INK}, xref="x domain", yshift=BAR / 2
         )

@@ -37,7 +37,7 @@ def _render(store: Store, results: Results, picked: Target | None, stroke: Mappi
     letters, ghost = sentence_of(read.text), untrained if picked_curve else None
     figure = figures.gradient_flow_figure([*curves.values()], width, picked_curve, ghost, letters)
     sentences = figures.gradient_flow_sentences([*curves.values()], [str(source) for _, _, source in rows])
-    sentences.append(figures.Sentence(f"Letters along the axis, where they fit, are from {read}."))
+    sentences.append(figures.Sentence(f"Letters along the axis: from {read}."))
     return sentences, figure, _table(rows)
 
 

@@ -15,6 +15,12 @@ function linkTo({ text, ...target }) {
   return create("button", { type: "button", className: "cr-go", onclick: () => navigate(target) }, text, effect);
 }
 
+/** Create a command that breaks only between its words, not at their hyphens. */
+function commandBox(command) {
+  const words = command.split(" ").flatMap((word, i) => [i ? " " : "", create("span", {}, word)]);
+  return create("code", {}, ...words);
+}
+
 function answerBox({ claim, verdict, needed, finding, figure }) {
   const badge = create("b", { className: "cr-verdict", dataset: { verdict } }, needed ? `${verdict}: needs ${needed}` : verdict);
   const box = create("div", "cr-lab-answer", create("p", "cr-claim", badge, " ", ...withCode(claim)), create("p", {}, ...withCode(finding)));
@@ -27,7 +33,7 @@ function sectionBox({ key, title, answers, links }) {
   const columns = [
     create("div", {}, ...answers.map(answerBox)),
     create("div", links.length ? { role: "group", ariaLabel: "See it" } : {}, ...links.map(linkTo)),
-    create("div", { role: "group", ariaLabel: "Do it yourself" }, ...commands.map((command) => create("code", {}, command))),
+    create("div", { role: "group", ariaLabel: "Do it yourself" }, ...commands.map(commandBox)),
   ];
   return create("section", "cr-lab-section", create("h3", {}, `${key} · ${title}`), ...columns);
 }

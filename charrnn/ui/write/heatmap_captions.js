@@ -17,7 +17,7 @@ const NAMES = {
   embedding: "embedding",
 };
 
-const MEMORIES = { h: "The network’s memory", c: "The long-term memory" };
+const MEMORIES = { h: "The network's memory", c: "The long-term memory" };
 
 const EXPLANATIONS = {
   h: "Each column is the memory after one character, each row one unit.",
@@ -32,8 +32,8 @@ const EXPLANATIONS = {
   embedding: "Each column is one character by itself, before the first layer: the same character, the same column.",
 };
 const LAYER_EXPLANATIONS = {
-  last: (layer) => "Each column is the network’s state after its last layer, " + layer + ": it alone gives the next character.",
-  other: (layer) => "Each column is the network’s state after " + layer + ", which read the columns before it and added to them.",
+  last: (layer) => "Each column is the network's state after its last layer, " + layer + ": it alone gives the next character.",
+  other: (layer) => "Each column is the network's state after " + layer + ", which read the columns before it and added to them.",
 };
 const CHANGE_EXPLANATIONS = {
   h: "What each character changed. Pale: kept. Strong: flipped.",
@@ -43,7 +43,7 @@ const CHANGE_EXPLANATIONS = {
 
 const ORDER_EXPLANATIONS = {
   similarity: "Rows that behave alike are side by side.",
-  index: "Rows in the network’s own order.",
+  index: "Rows in the network's own order.",
   activity: "Most active units on top.",
 };
 
