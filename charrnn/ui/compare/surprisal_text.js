@@ -33,6 +33,8 @@ export function createSurprisalText(box) {
     if (!answer.text) return text.show(null);
     shown = { ...answer, characters: Array.from(answer.text) };
     const largest = shown.characters.reduce((best, _, i) => (Math.abs(delta(i)) > Math.abs(delta(best)) ? i : best), 0);
-    text.show(shown.characters, largest, "The largest difference: " + describe(largest));
+    const differs = delta(largest) !== 0;
+    for (const key of box.closest("form").querySelectorAll(".cr-delta-key, .cr-delta-scale")) key.hidden = !differs;
+    text.show(shown.characters, largest, differs ? "The largest difference: " + describe(largest) : "No letter is coloured: both predict each of them equally well.");
   };
 }

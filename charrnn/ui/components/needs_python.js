@@ -3,9 +3,9 @@
 import { create } from "./create_element.js";
 import { edition } from "./edition.js";
 
-/** Disable these controls if this edition has no Python, and say so in front of `place`. */
-export function requirePython(controls, place) {
+/** Disable these controls if this edition has no Python, and say so in front of `place`, in these words or those of the edition. */
+export function requirePython(controls, place, words = edition.needsPython) {
   if (!edition.needsPython) return;
   for (const control of controls) control.disabled = true;
-  place.before(create("p", "cr-needs-python", edition.needsPython));
+  place.before(create("p", "cr-needs-python", words));
 }

@@ -46,7 +46,7 @@ export function mount({ element, send }) {
     $(".cr-scenes").replaceChildren(...(at ? [] : scenes.map(sceneItem)));
     $(".cr-choices").replaceChildren(...(beat === QUESTION ? scene.choices ?? [] : []).map((choice) => create("li", {}, choice)));
     $(".cr-scene-texts").replaceChildren(...(beat === ANSWER ? texts.map(figure) : []));
-    $(".cr-scene-shaded").hidden = beat !== ANSWER || !texts.length;
+    $(".cr-scene-shaded").hidden = beat !== ANSWER || !texts.some(([, text, divergence]) => splitAround(text, divergence)[1]);
     $(".cr-scene-bars").hidden = beat !== ANSWER || !bars.length;
     $(".cr-scene-bars tbody").replaceChildren(...barRows(bars));
     $(".cr-scene-back").disabled = !at;

@@ -14,7 +14,7 @@ const LABELS = { part: "what", unit: "unit", guess: "characters" };
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const list = $(".cr-tasks");
-  requirePython([], list); // their buttons come with the answer
+  requirePython([], list, "Checking an answer needs Python too."); // their buttons come with the answer
   const revealed = new Set(); // exercises whose answer was shown, each with its network and step
   let submitted = null; // the form of the exercise being checked
 

@@ -25,8 +25,7 @@ export function mount({ element, send }) {
   const showTable = createTable($(".cr-table"));
   const cards = createCards($(".cr-cards"), showUnit);
 
-  requirePython([pattern, $(".cr-ask button")], $(".cr-grow"));
-  requirePython(form.querySelectorAll(".cr-own :is(textarea, button)"), $(".cr-own label"));
+  requirePython(form.querySelectorAll(".cr-ask :is(input, button), .cr-own :is(textarea, button)"), $(".cr-own"));
   bindTextForm(form, (text) => {
     const isNew = text !== submitted.text;
     Object.assign(submitted, { text, pattern: pattern.value });
