@@ -353,7 +353,7 @@ def test_profile_bars_are_as_long_as_their_steps():
     for row, length in enumerate((100, 900)):
         assert sum(bar.x[row] or 0 for bar in figure.data) == length
     assert figure.layout.xaxis.range == (0, 900) and tuple(trace(figure, "loop over T").x) == (40.0, None)
-    assert trace(figure, "blocks").text == ("", "blocks 89 %")
+    assert trace(figure, "blocks").text == ("", "blocks 89\u00a0%")
     assert [*trace(figure, "loop over T").customdata[0]] == ["plain loop", 40.0]
     hatched = trace(figure, "backward: loop over T").marker
     assert hatched.pattern.shape == "/"  # not by color alone
@@ -372,12 +372,12 @@ def test_cost_against_length_matches_record():
 
 def test_profile_is_described_by_what_runs_in_parallel():
     assert describe_profile(PROFILE) == (
-        "A step takes 100 ms with plain loop and 900 ms with MiniGPT, 9 times as long on 1 thread. But 90% of a "
+        "A step takes 100 ms with plain loop and 900 ms with MiniGPT, 9 times as long on 1 thread. But 90\u00a0% of a "
         "recurrent step is the loop over T: each character waits for the one before it. MiniGPT has no such loop, "
         "it computes all characters at once: hardware with thousands of parallel lanes, a GPU, can use that; a few "
         "threads cannot."
     )
     without = {**PROFILE, "rows": PROFILE["rows"][:1]}
-    assert describe_profile(without).startswith("plain loop takes 100 ms a step. 90% of a recurrent step is the loop")
+    assert describe_profile(without).startswith("plain loop takes 100 ms a step. 90\u00a0% of a recurrent step")
     words = "From 32 to 512 characters in a window a step gets slower by: plain loop 16.0×, MiniGPT 1.1×."
     assert describe_step_cost(PROFILE) == words

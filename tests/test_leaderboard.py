@@ -25,6 +25,7 @@ from charrnn.neurons import (
     score,
     unit_names,
 )
+from charrnn.number_format import percent
 from charrnn.training import untrained
 from charrnn.ui.neurons import gate_saturation, unit_scores
 from charrnn.ui.neurons.leaderboard import leaderboard
@@ -123,7 +124,9 @@ def test_regex_adds_row_and_reports_errors(units: Units, trained: Path):
     assert list(table)[0] == "your pattern" and table["your pattern"][0] == "[A-Z]"
     assert table["your pattern"][1:6] == table["capital"][1:6]
     share = np.mean([c.isupper() for c in OWN])
-    assert last["words"].startswith(f"Your pattern matches {share:.1%} of 1,500 characters of the text you typed or ")
+    assert last["words"].startswith(
+        f"Your pattern matches {percent(share, 1)} of 1,500 characters of the text you typed or "
+    )
     assert last["cards"][0]["title"] == "your pattern: [A-Z]" and last["cards"][0]["unit"] == table["capital"][1]
     wrong = messages(leaderboard, units, "rnn", text=OWN, pattern="a(b")[-1]
     assert wrong["pattern_error"]["position"] == 1 and "“(” is never closed" in wrong["pattern_error"]["words"]
@@ -229,7 +232,8 @@ def test_gate_saturation_matches_counts(units: Units, trained: Path, name: str, 
     for gate, trace in zip(gates, points, strict=True):
         assert trace["x"] == [sum(v < 0.1 for v in unit) / 1500 for unit in activations[gate].T]
         assert trace["y"] == [sum(v > 0.9 for v in unit) / 1500 for unit in activations[gate].T]
-    assert f"shut {np.mean(points[0]['x']):.0%} and open {np.mean(points[0]['y']):.0%} of the time" in last["words"]
+    shut, opened = (percent(np.mean(points[0][axis])) for axis in "xy")
+    assert f"shut {shut} and open {opened} of the time" in last["words"]
 
 
 def test_cell_without_gates_is_named(units: Units):

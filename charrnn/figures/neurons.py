@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from charrnn.figures.axes import axis, frame, note
 from charrnn.figures.palette import BLUE, INK, LINE, ORANGE
 from charrnn.neurons import Saturation
+from charrnn.number_format import percent
 
 BINS = 48
 MARGIN = {"l": 54, "r": 10, "t": 10, "b": 42}
@@ -97,8 +98,9 @@ def describe_saturation(gates: Sequence[Saturation], named: Callable[[str], str]
         settled = int(((gate.shut > MOST_OF_TIME) | (gate.open > MOST_OF_TIME)).sum())
         name = named(gate.gate)
         count = f"{settled} of {len(gate.shut)} units are" if settled else "no unit is"
+        shut, opened = (percent(float(shares.mean())) for shares in (gate.shut, gate.open))
         sentences.append(
-            f"{name[0].upper()}{name[1:]}: shut {gate.shut.mean():.0%} and open {gate.open.mean():.0%} of the time; "
-            f"{count} almost always open or almost always shut (over {MOST_OF_TIME:.0%})."
+            f"{name[0].upper()}{name[1:]}: shut {shut} and open {opened} of the time; "
+            f"{count} almost always open or almost always shut (over {percent(MOST_OF_TIME)})."
         )
     return " ".join(sentences)

@@ -22,6 +22,7 @@ from charrnn.figures.axes import (
     note,
 )
 from charrnn.figures.palette import AREA_OPACITY, BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, mixed, strokes
+from charrnn.number_format import percent
 
 BAR, ROW = 20, 38  # pixels: height of a bar; of a bar with its name
 MARGIN = {"l": 10, "r": 24, "t": 16, "b": 40}
@@ -94,7 +95,7 @@ def describe_profile(record: Mapping[str, Any]) -> str:
         return ""
     fastest = min(looping, key=lambda row: row["median_ms"])
     low, high = (choose(row["loop_share"] for row in looping) for choose in (min, max))
-    span = f"{low:.0%}" if len(looping) == 1 else f"{low:.0%} to {high:.0%}"
+    span = percent(low) if len(looping) == 1 else f"{percent(low)} to {percent(high)}"
     loop = f"{span} of a recurrent step is the loop over T: each character waits for the one before it"
     if parallel is None:
         return f"{fastest['name']} takes {_ms(fastest['median_ms'])} a step. {loop}."
@@ -182,8 +183,7 @@ def _color(part: str) -> str:
 
 def _inside(part: str, share: float, width: float) -> str:
     """Return the text on a part of a bar: name and share, only the share, or ""."""
-    percent = f"{100 * share:.0f} %"
-    for text in (f"{part} {percent}", percent):
+    for text in (f"{part} {percent(share)}", percent(share)):
         if (len(text) + 1) * LETTER_WIDTH * 11 / 12 <= share * width:
             return escaped(text)
     return ""

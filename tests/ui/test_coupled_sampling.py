@@ -8,6 +8,7 @@ from pytest import approx
 
 from charrnn.checkpoint import load
 from charrnn.invisible_chars import quoted, sign
+from charrnn.number_format import percent
 from charrnn.sampling import SamplingSettings, Step, UniformStream, generate
 from tests.ui.compare_helpers import SETTINGS, open_compare
 from tests.ui.conftest import CHECKPOINTS
@@ -58,7 +59,7 @@ def expect_side(side: Any, own: Sample, other: Sample, at: int) -> None:
     found = own.steps[at].distribution
     for i, letter in enumerate(rows.locator(".cr-letter").all_text_contents()[:4]):  # neither of both texts has them
         assert letter == sign(own.characters[found.order[i]])
-        expect(rows.nth(i).locator(".cr-chance")).to_have_text(f"{100 * found.probs[i]:.2f}%")
+        expect(rows.nth(i).locator(".cr-chance")).to_have_text(percent(found.probs[i], 2))
     expect(rows).to_have_count(8)
     expect(rows.filter(has_text="◀ u").locator(".cr-letter")).to_have_text(sign(own.text[at]))
     expect(rows.filter(has_text="took this one").locator(".cr-letter")).to_have_text(sign(other.text[at]))

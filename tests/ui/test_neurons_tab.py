@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
 from charrnn.neurons import BestUnit, best_of_views, leaderboards_from_record, top_spans
+from charrnn.number_format import percent
 from charrnn.ui.neurons.leaderboard import TITLES
 from charrnn.ui.server.named_units import name_of
 from tests.ui.conftest import CHECKPOINTS, open_page
@@ -136,7 +137,7 @@ def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContex
     assert by_concept["your pattern"][2:7] == by_concept["vowel"][2:7]
     share = np.mean([c in "aeiouAEIOU" for c in passage])
     expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text(
-        f"matches {share:.1%} of {len(passage):,} characters"
+        f"matches {percent(share, 1)} of {len(passage):,} characters"
     )
 
     page.wait_for_function(

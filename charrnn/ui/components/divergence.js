@@ -1,10 +1,10 @@
 // The first difference of two texts: the random draw across both cumulative bars, and both distributions in draw order.
 
 import { create } from "./create_element.js";
+import { percent } from "./number_format.js";
 import { quoted, visible } from "./page_state.js";
 
 const MIN_LABELED_SHARE = 0.025; // of a bar; thinner segments have no room for their character
-const percent = (p) => (100 * p).toFixed(2) + "%";
 
 /** Explain the difference in a sentence; names: of both texts. */
 export function describeDivergence({ at, u, digits, sides }, names) {
@@ -24,7 +24,7 @@ function bar(side, title, u) {
   for (const [character, p] of side.pieces) {
     const segment = create("i", "", p >= MIN_LABELED_SHARE ? visible(character) : "");
     segment.style.width = 100 * p + "%";
-    segment.title = `${visible(character)} ${percent(p)}, from ${end.toFixed(4)} to ${(end + p).toFixed(4)}`;
+    segment.title = `${visible(character)} ${percent(p, 2)}, from ${end.toFixed(4)} to ${(end + p).toFixed(4)}`;
     if (character === drawn) {
       segment.className = "cr-landed";
       segment.style.textAlign = u > (low + high) / 2 ? "left" : "right"; // keep the label off the line of the draw
@@ -55,7 +55,7 @@ function list(side, title, otherName) {
     const track = create("span", "cr-length", create("i", { style: `width: ${(100 * row.p) / largest}%` }));
     item.title = row.cut ? "cut by a filter" : `from ${row.from.toFixed(4)} to ${(row.from + row.p).toFixed(4)} of the bar`;
     const parts = [create("span", "cr-rank", row.rank + 1 + "."), create("span", "cr-letter", visible(row.character))];
-    item.append(...parts, track, create("span", "cr-chance", row.cut ? "cut" : percent(row.p)), create("span", "cr-told", note));
+    item.append(...parts, track, create("span", "cr-chance", row.cut ? "cut" : percent(row.p, 2)), create("span", "cr-told", note));
     ranks.append(item);
   }
   section.append(ranks);

@@ -6,5 +6,8 @@ export function signed(number, digits = 3) {
   return Number(size) === 0 ? size : (number < 0 ? "−" : "+") + size;
 }
 
+/** Format a share; the space before the sign does not break. */
+export const percent = (share, digits = 0) => (100 * share).toFixed(digits).replace("-", "−") + "\u00a0%";
+
 /** Format a number of characters. */
 export const counted = (characters) => (characters === 1 ? "1 character" : `${characters.toLocaleString("en")} characters`);

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from charrnn.clamps import limits
-from charrnn.number_format import counted
+from charrnn.number_format import counted, percent
 from charrnn.surprisal import Difference, GroupMean
 from charrnn.ui.components.table.surprisal_table import difference_table, signed_with_margin
 from charrnn.ui.components.table.table import Table
@@ -68,7 +68,7 @@ def describe_cost(whole: GroupMean, origin: str) -> str:
         return f"Frozen, it predicts this text better: Δ = {delta}, {means}."
     share = whole.delta_bits / whole.b_bits
     note = ", almost nothing" if share < NEGLIGIBLE_SHARE else ""
-    return f"Freezing it costs {delta.lstrip('+')} ({share:.1%}){note}: {means}."
+    return f"Freezing it costs {delta.lstrip('+')} ({percent(share, 1)}){note}: {means}."
 
 
 def _table(difference: Difference) -> Table:

@@ -20,6 +20,7 @@ from charrnn.neurons import (
     covered_by,
 )
 from charrnn.neurons.scoring import MIN_SAMPLES, with_intervals
+from charrnn.number_format import percent
 from charrnn.ui import tabs
 from charrnn.ui.components.table.table import Cell, LinkCell, Table, number
 from charrnn.ui.neurons.cards import MAX_CARDS, Example, Row, best_cards, card, top_rows
@@ -200,7 +201,7 @@ def with_pattern(request: BoardRequest, found: Result, pattern: str) -> Iterator
     baseline = replace(baseline, margin=found.margins.get(request.view, baseline.margin))
     (best,) = request.with_intervals(targets, best_units(targets, scores, baseline))
     row = (request.view, best)
-    share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
+    share = f"{percent(float(covered.mean()), 1)} of {len(text):,} characters of {source.origin}"
     words = f"Your pattern matches {share}: {describe_verdict(row)}. {found.words}"
     first = card(row, concept, request.example(text), f"your pattern: {pattern}")
     cards = [first, *found.cards[: MAX_CARDS - 1]]

@@ -3,7 +3,7 @@
 // Computes the same as charrnn/surprisal.py, ui/compare/surprisal_difference.py and ui/neurons/clamp.py.
 
 import { countCharacters } from "../components/code_points.js";
-import { counted, signed } from "../components/number_format.js";
+import { counted, percent, signed } from "../components/number_format.js";
 import { knownToAll } from "../components/offered_models.js";
 import { logitSurprisal } from "../components/sampler.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
@@ -123,7 +123,7 @@ function describeCost(whole, origin) {
   if (delta < 0) return `Frozen, it predicts this text better: Δ = ${bits}, ${means}.`;
   const share = delta / b;
   const note = share < NEGLIGIBLE_SHARE ? ", almost nothing" : "";
-  return `Freezing it costs ${bits.replace("+", "")} (${(100 * share).toFixed(1)}%)${note}: ${means}.`;
+  return `Freezing it costs ${bits.replace("+", "")} (${percent(share, 1)})${note}: ${means}.`;
 }
 
 // ------------------------------------------------------------------ means by group of characters
