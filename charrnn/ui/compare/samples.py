@@ -15,7 +15,7 @@ SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
 
 
 def samples(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Stream a sample of each saved step of a model. Raises ValueError."""
+    """Stream a sample of each saved step of a model. Raises ValueError, Superseded."""
     info = store.load(query.text("model", MAX_NAME_CHARS)).info
     found: list[dict[str, Any]] = []
     skipped: list[str] = []

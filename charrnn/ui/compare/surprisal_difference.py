@@ -34,7 +34,7 @@ def input_text(store: Store, pair: Sequence[LoadedModel], given: SourceText | No
 
 
 def differences(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Show the difference of the two models on a text. Raises ValueError."""
+    """Stream the difference of two models on a text. Raises ValueError, Superseded."""
     pair = load_pair(store, query)
     source, notice = input_text(store, pair, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text

@@ -177,7 +177,7 @@ STAGES: tuple[Stage, ...] = (
 def scaled_variants(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results: eigenvalues, gradient, exponents, products.
 
-    Raises ValueError, also for a model without recurrent weights.
+    Raises ValueError, also for a model without recurrent weights, and Superseded.
     """
     analyses = ScaleAnalyses.parse_query(store, query, is_current)
     for part, (name, stage) in enumerate(analyses.stages):

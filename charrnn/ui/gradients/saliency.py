@@ -19,7 +19,7 @@ CHUNK = 40  # characters; a superseded query stops after a chunk. Chunks do not 
 def saliencies(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results: the character at the cursor first, then the others.
 
-    Raises ValueError for unknown models and texts that are too short.
+    Raises ValueError for unknown models and texts that are too short, Superseded.
     """
     pair = load_pair(store, query)
     source, note = input_text(store, pair, query)

@@ -20,7 +20,7 @@ NEGLIGIBLE_SHARE = 0.005  # of the bits that the network needs
 
 
 def clamp_effects(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Stream the clamps and usual values, then Δ bits. Raises ValueError."""
+    """Stream the clamps and usual values, then Δ bits. Raises ValueError, Superseded."""
     loaded = store.load(query.choice.name, query.choice.step)
     stats = ActivationStats.of(store, loaded)
     clamps = clamps_of(stats, query.form.get("clamps"), query.form.get("neuron"))

@@ -74,7 +74,10 @@ class Exercise:
 
 
 def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Return the exercises and the result of a submitted one. Raises ValueError."""
+    """Stream the exercises, and the result of a submitted one.
+
+    Raises ValueError, Superseded.
+    """
     loaded = store.load(query.choice.name, query.choice.step)
     parts = [
         {"name": name, "units": stats.shape[1]} for name, stats in ActivationStats.of(store, loaded).values.items()

@@ -14,7 +14,7 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 
 def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Show the gates of the picked model on a text. Raises ValueError."""
+    """Show the gates of the picked model on a text. Raises ValueError, Superseded."""
     loaded = units.store.load(query.choice.name, query.choice.step)
     if loaded.info.cell not in GATES:
         without = "MiniGPT has" if loaded.info.cell == "minigpt" else "Vanilla RNNs have"

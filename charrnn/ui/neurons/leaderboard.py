@@ -86,7 +86,7 @@ def leaderboard(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterat
     """
     Stream the leaderboard of one view or of all, then that with a custom pattern.
 
-    Raises ValueError.
+    Raises ValueError, Superseded.
     """
     loaded = units.store.load(query.choice.name, query.choice.step)
     given, pattern = given_text(query, MAX_ANALYSIS_CHARS), query.text("pattern", MAX_PATTERN_CHARS)

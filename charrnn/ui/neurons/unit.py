@@ -43,7 +43,7 @@ def unit_activations(units: Units, query: ViewQuery, is_current: IsCurrent) -> I
 
     Their scores are compared with those of untrained units: measured on a given text, else saved with the leaderboard.
 
-    Raises ValueError.
+    Raises ValueError, Superseded.
     """
     loaded = units.store.load(query.choice.name, query.choice.step)
     view_name, unit = requested_place(loaded, query)

@@ -1,6 +1,7 @@
 // Keyboard shortcuts; sidebar.html lists them.
 
 import { page } from "../components/page_state.js";
+import { visibleTabs } from "./open_tab.js";
 
 // Elements that handle keys themselves.
 const TAKES_EVERY_KEY = "input:not([type=range]), textarea, select, [contenteditable]";
@@ -30,7 +31,7 @@ function actOnEveryTab(event) {
 
 /** Open the n-th visible tab, from 1; returns true if there is one. */
 function openTab(n) {
-  const tab = [...document.querySelectorAll("[role=tab]")].filter((button) => button.offsetParent)[n - 1];
+  const tab = visibleTabs()[n - 1];
   tab?.click();
   return !!tab;
 }

@@ -1,6 +1,9 @@
-// Observes which tab is open.
+// The tabs: those that are visible, and the open one.
 
 const SELECTED = '[role=tab][aria-selected="true"]';
+
+/** Return the buttons of the visible tabs in order. */
+export const visibleTabs = () => [...document.querySelectorAll("[role=tab]")].filter((tab) => tab.offsetParent);
 
 /** Call back with the button of the open tab, now and after every change. */
 export function onOpenTab(callback) {

@@ -1,10 +1,8 @@
 // Arrow keys on the tabs: only the selected one is in the tab order.
 
-import { onOpenTab } from "./open_tab.js";
+import { onOpenTab, visibleTabs } from "./open_tab.js";
 
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
-
-const visibleTabs = () => [...document.querySelectorAll("[role=tab]")].filter((tab) => tab.offsetParent);
 
 /** Keep the selected tab in the tab order, and move by keys. */
 export function bindTabKeys() {

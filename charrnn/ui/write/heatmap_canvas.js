@@ -70,7 +70,7 @@ export class Heatmap {
     return Math.round(rowHeight * all) / units;
   }
 
-  /** Check if full color is the largest value of each row, not the same value for all. */
+  /** Check if the full color of each row is its own largest value; here it is the same value for all rows. */
   hasOwnScales() {
     return false;
   }

@@ -3,7 +3,7 @@
 import { MAX_LEVEL } from "../components/text_record.js";
 import { Heatmap } from "./heatmap_canvas.js";
 
-/** A few units as tall rows with gaps, whose sizes come from the stylesheet, each on a scale of its own if values are unbounded. */
+/** A few units as tall rows with gaps, whose sizes come from the stylesheet. Each row has its own scale if values are unbounded. */
 export class Strips extends Heatmap {
   /** Set the units and their labels. */
   arrange(units, labels) {
