@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from charrnn.ui.server import analyses
 from charrnn.ui.server.analyses import gradient_of
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.default_text import SCENE
+from charrnn.ui.server.loaded_model import TITLES
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import LatestQuery, ViewQuery
@@ -225,16 +227,24 @@ def checkbox(page: Page, title: str) -> Locator:
     return page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True)
 
 
+def wait_for_line(page: Page, name: str, is_drawn: bool = True) -> None:
+    """Wait until the plot has a line of this name, or has none, and every curve is drawn."""
+    page.wait_for_function(
+        "([name, isDrawn]) =>"
+        " document.querySelector('#cr-flow .cr-plot').data.some((trace) => trace.name === name) === isDrawn",
+        arg=[escape(name, quote=False), is_drawn],
+    )
+    wait_for_curves(page)
+
+
 def toggle(page: Page, title: str) -> None:
     checkbox(page, title).click()
-    page.wait_for_timeout(100)
-    wait_for_curves(page)
+    wait_for_line(page, title, checkbox(page, title).is_checked())
 
 
 def select(page: Page, name: str) -> None:
     page.locator("#cr-model").select_option(name)
-    page.wait_for_timeout(100)
-    wait_for_curves(page)
+    wait_for_line(page, f"{TITLES[name]}, geometric mean")
 
 
 def select_step(page: Page, place: int, shown: str) -> None:
@@ -341,9 +351,7 @@ def test_curves_follow_selected_model_and_checkboxes(page: Page):
     assert "my &lt;b&gt;net &amp; co" in lines(page)
     checkbox(page, "LSTM").focus()
     page.keyboard.press("Space")
-    page.wait_for_timeout(100)
-    wait_for_curves(page)
-    assert "LSTM" not in lines(page)
+    wait_for_line(page, "LSTM", is_drawn=False)
     for title in ("Vanilla RNN", "MiniGPT", "my <b>net & co"):
         checkbox(page, title).click()
     expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Choose at least one network")
