@@ -238,5 +238,5 @@ def test_lab_solution_is_converted_and_loads(tmp_path, monkeypatch, capsys):
     executed(convert[2])
     written = run_main(capsys, sample.main, *write[2:], "--prompt", "be", "--chars", 20, "--temperature", 0).out
     vocab = Vocab.from_text(text)
-    ids = solution.write(torch.tensor([vocab.encode("be")]), 20, 1e-6)
+    ids = solution.sample(torch.tensor([vocab.encode("be")]), 20, 1e-6)
     assert written.rstrip("\n") == vocab.decode(ids[0].tolist()).rstrip("\n")

@@ -51,7 +51,7 @@ def run_train(capsys, monkeypatch, root):
     """Call the script in this process on a small text, without evaluation or sample."""
     monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids, read=None: 3.0)
     monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids, read=None: 3.0)
-    monkeypatch.setattr(train_run, "write_text", lambda training, chars: "text")
+    monkeypatch.setattr(train_run, "sample_text", lambda training, chars: "text")
     monkeypatch.setattr(CharRNN, "notices", lambda model: [])
     corpus = root / "text.txt"
     corpus.write_text(TEXT, encoding="utf-8")
