@@ -32,7 +32,7 @@ def comparable(answer: dict[str, Any]) -> dict[str, Any]:
     labels = figure["layout"].get("annotations", []) if figure else []
     labels = [label for label in labels if "name" in label]
     return {
-        **{name: answer[name] for name in ("words", "ticked", "models", "initial", "if_empty")},
+        **{name: answer[name] for name in ("words", "selected", "models", "initial", "if_empty")},
         "sentences": [text for text, _ in answer["sentences"]],
         "traces": figure and [without_axes(trace) for trace in figure["data"]],
         "labels": [{key: label[key] for key in label.keys() - PLACEMENT} for label in labels],

@@ -108,7 +108,7 @@ def test_page_and_builder_key_queries_alike():
     done = run_node("-e", script)
     keys = [key_of(fields, query) for query in queries]
     assert json.loads(done.stdout) == keys, done.stderr
-    assert keys[-1] == keys[-2], "ticked boxes are a set"
+    assert keys[-1] == keys[-2], "checked boxes are a set"
 
 
 def test_bundled_modules_export_what_the_modules_do():

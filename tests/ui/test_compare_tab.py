@@ -40,7 +40,7 @@ def test_training_curves_follow_the_query(store: Store):
     (line,) = answer["figure"]["data"]
     history = store.load("gru").info.history
     assert line["y"] == [bits_per_char(point.train_loss_nats) for point in history]
-    assert answer["ticked"] == ["gru"] and "bits per character" in answer["words"]
+    assert answer["selected"] == ["gru"] and "bits per character" in answer["words"]
 
 
 def test_empty_selection_says_what_to_tick(store: Store):

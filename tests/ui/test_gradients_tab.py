@@ -141,7 +141,7 @@ def test_latest_query_is_kept_per_page():
 
 def test_default_selection_has_one_model_per_kind(store: Store):
     last = answers(store, ViewQuery())[-1]
-    assert last["ticked"] == ["rnn", "gru", "lstm", "minigpt"]
+    assert last["selected"] == ["rnn", "gru", "lstm", "minigpt"]
     assert {model["name"] for model in last["models"]} == set(RECIPES)
 
 

@@ -36,5 +36,5 @@ def models_payload(store: Store, query: ViewQuery) -> dict[str, Any]:
     titles = {info.name: LoadedModel.title_of(info) for info in infos}
     strokes = figures.strokes([*titles])
     models = [{"name": name, "title": title, **strokes[name]._asdict()} for name, title in titles.items()]
-    ticked = [info.name for info in selected(store, query)]
-    return {"models": models, "ticked": ticked, "initial": _initial(infos, query)}
+    names = [info.name for info in selected(store, query)]
+    return {"models": models, "selected": names, "initial": _initial(infos, query)}

@@ -7,15 +7,15 @@
  */
 export function selectModels(answer, names) {
   const { models, initial, if_empty, figure, table } = answer;
-  const ticked = models.map(({ name }) => name).filter((name) => (names ?? initial).includes(name));
-  const isShown = (model) => !model || ticked.includes(model);
+  const selected = models.map(({ name }) => name).filter((name) => (names ?? initial).includes(name));
+  const isShown = (model) => !model || selected.includes(model);
   const shown = answer.sentences.filter(([, about]) => !about.length || about.some(isShown));
-  const sentences = ticked.length ? shown : [[if_empty, []]];
-  const selected = { ...answer, words: sentences.map(([text]) => text).join(" "), sentences, ticked };
+  const sentences = selected.length ? shown : [[if_empty, []]];
+  const reduced = { ...answer, words: sentences.map(([text]) => text).join(" "), sentences, selected };
   const data = figure?.data.filter(({ meta }) => isShown(meta));
-  if (!ticked.length || !data?.length) return { ...selected, figure: null, table: undefined };
+  if (!selected.length || !data?.length) return { ...reduced, figure: null, table: undefined };
   const annotations = figure.layout.annotations?.filter(({ name }) => isShown(name));
-  selected.figure = { ...figure, data, layout: { ...figure.layout, annotations } };
-  if (table) selected.table = { ...table, rows: table.rows.filter(({ cells }) => isShown(cells[0].model)) };
-  return selected;
+  reduced.figure = { ...figure, data, layout: { ...figure.layout, annotations } };
+  if (table) reduced.table = { ...table, rows: table.rows.filter(({ cells }) => isShown(cells[0].model)) };
+  return reduced;
 }

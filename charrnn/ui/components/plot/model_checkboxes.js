@@ -44,7 +44,7 @@ export function createModelCheckboxes(fieldset, changed) {
   });
   page.on("selection-changed", changed);
 
-  return ({ models, ticked }) => {
+  return ({ models, selected: initial }) => {
     const key = JSON.stringify(models);
     if (key !== shown) {
       shown = key;
@@ -54,7 +54,7 @@ export function createModelCheckboxes(fieldset, changed) {
       }
       fieldset.hidden = false;
     }
-    const selected = page.selectedModels || ticked;
+    const selected = page.selectedModels || initial;
     for (const input of fieldset.querySelectorAll("input")) {
       input.checked = selected.includes(input.value);
       input.parentElement.classList.toggle("cr-picked", input.value === page.checkpoint?.name);
