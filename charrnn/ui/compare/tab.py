@@ -1,4 +1,4 @@
-"""The tab Compare: a pair of models, a scoreboard, training curves."""
+"""The tab Compare: pair, scoreboard, coupled texts, surprisals, samples, curves."""
 
 from functools import partial
 

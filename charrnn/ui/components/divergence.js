@@ -55,7 +55,7 @@ function list(side, title, otherName) {
     const track = create("span", "cr-length", create("i", { style: `width: ${(100 * row.p) / largest}%` }));
     item.title = row.cut ? "cut by a filter" : `from ${row.from.toFixed(4)} to ${(row.from + row.p).toFixed(4)} of the bar`;
     const parts = [create("span", "cr-rank", row.rank + 1 + "."), create("span", "cr-letter", visible(row.character))];
-    item.append(...parts, track, create("span", "cr-chance", row.cut ? "cut" : percent(row.p, 2)), create("span", "cr-told", note));
+    item.append(...parts, track, create("span", "cr-chance", row.cut ? "cut" : percent(row.p, 2)), create("span", "cr-rank-note", note));
     ranks.append(item);
   }
   section.append(ranks);

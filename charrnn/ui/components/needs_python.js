@@ -3,7 +3,7 @@
 import { create } from "./create_element.js";
 import { edition } from "./edition.js";
 
-/** Disable these controls if this edition has no Python, and say so in front of `place`, in these words or those of the edition. */
+/** Disable these controls if this edition has no Python, and add a notice before `place`. words: the notice, by default the edition's. */
 export function requirePython(controls, place, words = edition.needsPython) {
   if (!edition.needsPython) return;
   for (const control of controls) control.disabled = true;
