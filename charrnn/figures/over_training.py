@@ -50,6 +50,10 @@ class NormRun:
     every: int
     clipped: bool
 
+    @property
+    def name(self) -> str:
+        return f"{self.title}, {'clipped' if self.clipped else 'not clipped'}"
+
 
 def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 900) -> go.Figure:
     """Draw gradient norms during training; unclipped runs are thin and dashed."""
@@ -62,15 +66,14 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
         alone = sum(other.title == run.title for other in runs) == 1
         color = colors[run.title] if run.clipped or alone else INK
         ink = {"color": color, "width": 5 if run.clipped else 1.6}
-        name = f"{run.title}, {'clipped' if run.clipped else 'not clipped'}"
         figure.add_scatter(
             x=_steps(run),
             y=list(run.norms),
             mode="lines",
-            name=name,
+            name=run.name,
             line=ink | {"dash": "solid" if run.clipped else "5px,4px"},
             opacity=0.55 if run.clipped else 1,
-            hovertemplate=name + ", step %{x}: %{y:.3g}<extra></extra>",
+            hovertemplate=run.name + ", step %{x}: %{y:.3g}<extra></extra>",
         )
     line = {"color": ORANGE, "width": 1.4}
     figure.add_shape(type="line", x0=0, x1=last_step, y0=threshold, y1=threshold, line=line, layer="below")

@@ -77,14 +77,7 @@ def clipping(query: ViewQuery, study: Path = STUDY) -> Iterator[str]:
 
     runs = norm_runs(study)
     figure = figures.grad_norms_figure(runs, THRESHOLD, query.width)
-    rows = [
-        [
-            Cell(f"{run.title}, {'clipped' if run.clipped else 'not clipped'}"),
-            number(max(run.norms), "{:.2f}"),
-            number(run.norms[-1], "{:.2f}"),
-        ]
-        for run in runs
-    ]
+    rows = [[Cell(run.name), number(max(run.norms), "{:.2f}"), number(run.norms[-1], "{:.2f}")] for run in runs]
     table = Table(
         "Norm of the gradient before clipping", ("run", "largest norm", "norm at the end"), rows, sortable=False
     )

@@ -47,10 +47,16 @@ function fitLetters(Plotly, box) {
   if (textfont.size !== size || (isVisible ?? true) !== visible) Plotly.restyle(box, { "textfont.size": size, visible }, [at]);
 }
 
+/** Keep the lines of a figure whose names, one a line, the box is restricted to; all lines of other figures. */
+function restrict(data, { lines = "" }) {
+  const named = data.filter(({ name }) => lines.split("\n").includes(name));
+  return named.length ? named : data;
+}
+
 /**
  * Return a function that draws {figure, words} in this box; `words` is the alternative text, a null figure hides the box.
  *
- * Zoom stays across updates; the colors follow the theme, the size follows the box. onError(message): called if plotly.js
+ * Zoom stays across updates; the colors follow the theme, the size follows the box, the lines its data-lines. onError(message): called if plotly.js
  * cannot be loaded; onClick(point): called with a clicked point of Plotly.
  */
 export function createFigure(box, onError, onClick = null) {
@@ -65,11 +71,12 @@ export function createFigure(box, onError, onClick = null) {
     Plotly ||= await plotly();
     if (!shown.figure) return; // it was replaced meanwhile
     const figure = resolveColors(shown.figure, getComputedStyle(document.body));
-    if (figure.layout.height) box.style.setProperty("--cr-height", figure.layout.height + "px");
+    const { height, ...own } = figure.layout;
+    if (height) box.style.setProperty("--cr-height", height + "px");
     else box.style.removeProperty("--cr-height");
-    const layout = { uirevision: "keep", ...figure.layout, autosize: true };
+    const layout = { uirevision: "keep", ...own, autosize: true };
     const isFirst = !box.data;
-    await Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: false, displaylogo: false });
+    await Plotly.react(box, restrict(figure.data, box.dataset), layout, { displayModeBar: false, responsive: false, displaylogo: false });
     if (isFirst && onClick) box.on("plotly_click", ({ points }) => onClick(points[0]));
     fit();
   }
@@ -82,6 +89,7 @@ export function createFigure(box, onError, onClick = null) {
 
   const redraw = () => draw().catch((error) => onError(error.message));
   new ResizeObserver(fit).observe(box.parentElement);
+  new MutationObserver(redraw).observe(box, { attributes: true, attributeFilter: ["data-lines"] });
   onTheme(redraw);
   return (figure) => {
     shown = figure;
