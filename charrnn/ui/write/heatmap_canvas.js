@@ -59,7 +59,7 @@ export class Heatmap {
     this.image = this.cellCanvas.getContext("2d").createImageData(this.columns, this.lines.length);
     this.pixels = new Uint32Array(this.image.data.buffer);
     const style = getComputedStyle(this.canvas);
-    this.font = Math.round(Math.min(11, (width / this.columns) * 1.25) * this.ratio) + "px " + style.fontFamily;
+    this.font = Math.round(Math.min(11, (width / this.columns) * 1.55) * this.ratio) + "px " + style.fontFamily;
   }
 
   /** Return the height of a row in device pixels, a whole number if possible. Fewer rows use the height of all. */
