@@ -54,6 +54,8 @@ def test_scene_knob_matches_measurements(store: Store):
         halving = gradient_flow(scale_recurrent(trained.model, g), whole, 128, 512).describe_halving()
         assert f"t × {g:g} " in answer.details and halving in answer.details
     assert [way["knob"] for way in answer.ways] == [1.4, 0.7, 1]
+    scaled, own = (mean_bits(scale_recurrent(trained.model, g).decoder(), ids) for g in (1.4, 1.0))
+    assert answer.ways[0]["says"].endswith(f"a character costs {scaled:.2f} bits instead of {own:.2f}.")
 
 
 def test_scene_gating_matches_measurements(store: Store):
@@ -74,7 +76,7 @@ def test_scene_gating_matches_measurements(store: Store):
     assert low < share < high
     assert figures(answer.number) == pytest.approx([share], abs=0.051) and answer.sentence.startswith(answer.number)
     assert [text for _, text, _ in answer.texts] == [
-        sampled(gru.model.decoder(), gru.vocab, 240, *some) for some in ([], clamps)
+        sampled(gru.model.decoder(), gru.vocab, 160, *some) for some in ([], clamps)
     ]
 
 
@@ -116,17 +118,21 @@ def test_scene_clamp_matches_measurements(store: Store):
 def test_scene_clipping_matches_study(store: Store, tmp_path):
     answer = BY_ID["clipping"].measured_answer(store)
     check_sentence(answer)
-    rows = json.loads((ROOT / "docs" / "study.json").read_text())["clipping"]["rows"]
+    study = json.loads((ROOT / "docs" / "study.json").read_text())
+    rows = study["clipping"]["rows"]
     fastest = [row for row in rows if row["learning_rate"] == 0.01]
     norms = [row["largest_grad_norm"] for row in fastest]
     assert figures(answer.sentence) == [0.01, round(max(norms), 1), 5]
     assert ("Neither" in answer.sentence) == all(row["diverged_at"] is None for row in fastest)
     assert all(f"{norm:.2f}" in answer.details for norm in norms)
     assert f"{min(row['val_stream_nats'] for row in fastest):.4f} to" in answer.details
+    runs = {"tanh, learning rate 0.01, clipped", "tanh, learning rate 0.01, not clipped"}
+    assert {*answer.shown["lines"]} == runs
+    assert {line.partition(",")[0] for line in answer.ways[0]["lines"]} == {"tanh", "relu"}
     other = replace(BY_ID["clipping"], reads=(tmp_path / "study.json",))
     assert "no study of clipping found" in other.measured_answer(store).sentence
     diverged = [row | {"diverged_at": 7} if not row["max_grad_norm"] else row for row in rows]
-    other.reads[0].write_text(json.dumps({"clipping": {"rows": diverged}}))
+    other.reads[0].write_text(json.dumps(study | {"clipping": {"rows": diverged}}))
     assert other.measured_answer(store).sentence.startswith("The unclipped one")
 
 

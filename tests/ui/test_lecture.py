@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import BrowserContext, Page, Route, ViewportSize, expect
 
 from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.lecture.scenes import SCENES
@@ -89,6 +89,14 @@ def expect_answer(page: Page, answer: Answer) -> None:
         assert figures.nth(i).locator("div").text_content() == written
         assert figures.nth(i).locator("b").text_content() == written[divergence:]
     expect(page.locator(".cr-scene-bars tbody tr")).to_have_count(len(answer.bars))
+    if "lines" in answer.shown:
+        expect_lines(page, answer.shown["lines"])
+
+
+def expect_lines(page: Page, names: list[str]) -> None:
+    """Expect a figure with these lines alone."""
+    shown = "document.querySelector('.cr-plot[data-on-stage]')?.data?.map(({ name }) => name).sort().join()"
+    page.wait_for_function(f"(names) => {shown} === names", arg=",".join(sorted(names)))
 
 
 def expect_variation(page: Page, answer: Answer) -> None:
@@ -99,6 +107,8 @@ def expect_variation(page: Page, answer: Answer) -> None:
         return
     expect(buttons.first).to_have_attribute("aria-pressed", "true")
     way = answer.ways[0]
+    if "lines" in way:
+        expect_lines(page, way["lines"])
     if "temperature" in way:
         page.wait_for_function(f"charrnn.settings.temperature === {way['temperature']}")
         assert page.evaluate("charrnn.live.cursor") == way["position"]
@@ -146,7 +156,15 @@ def test_scenes_fit_the_stage_beat_by_beat(context: BrowserContext, app: str, st
         expect_variation(page, answer)
         expect_fits(page)
     expect(page.locator(".cr-delta .cr-passage span").first).to_be_visible()  # measured without its figure
+    page.keyboard.press("PageDown")
+    expect(page.locator(".cr-scene h2")).to_have_text("What was measured")
+    for item, scene in zip(page.locator(".cr-scenes li").all(), SCENES, strict=True):
+        expect(item).to_have_text(f"{scene.question} {scene.measured_answer(store).sentence}")
+    expect(page.locator(".cr-scene-links a").last).to_have_attribute("href", "/?tab=lab")
     expect(page.locator(".cr-scene-on")).to_be_disabled()
+    expect_fits(page)
+    page.keyboard.press("PageUp")
+    expect(page.locator(".cr-answer")).to_contain_text(SCENES[-1].variation)
     page.keyboard.press("PageUp")
     expect_answer(page, answer)
     page.keyboard.press("PageUp")
@@ -178,6 +196,28 @@ def test_reload_keeps_the_scene_and_a_tab_key_leaves_it(context: BrowserContext,
     page.get_by_role("button", name="All scenes").click()
     expect(page.locator(".cr-scenes button")).to_have_count(len(SCENES))
     assert "scene" not in page.url
+
+
+def test_late_answer_leaves_the_lab_in_place(context: BrowserContext, trained_app: str):
+    page = open_page(context, trained_app + "?lecture=1&scene=4")
+    expect(page.locator(".cr-guess")).to_have_text(SCENES[3].guess)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        """Keep the request of an answer back."""
+        held.append(route) if '"scene"' in (route.request.post_data or "") else route.continue_()
+
+    page.route("**/queue/join*", hold)
+    page.keyboard.press("r")
+    expect(page.locator(".cr-answer")).to_have_text("Measuring …")
+    page.keyboard.press("5")
+    hood = page.get_by_role("tab", name="Under the hood")
+    expect(hood).to_have_attribute("aria-selected", "true")
+    page.wait_for_function("scrollTo(0, 200) || scrollY === 200")
+    held[0].continue_()
+    expect(page.locator(".cr-answer strong")).to_be_visible()
+    assert page.evaluate("scrollY") > 0  # it follows the height of the panel above
+    expect(hood).to_have_attribute("aria-selected", "true")
 
 
 def test_answer_before_its_text_still_sets_the_cursor(context: BrowserContext, app: str, store: Store):

@@ -25,11 +25,11 @@ class Answer:
     """
     The answer of a scene.
 
-    sentence: at most 25 words; number: the part of it that is shown large. details: how it was measured. texts: (title,
-    prompt and text, position of the first difference from the text on the page). bars: (name, value, margin of its 95 %
-    interval, characters). shown: `unit` that colors the text, `position` of the cursor, models to `tick`, recurrent
-    scale (`knob`). ways: buttons of the variation, the first one pressed: a title, and what it sets, as in `shown`,
-    `temperature` or `clamp`; `says` is a sentence about it.
+    sentence: at most 25 words; number: the part of it that is shown large. details: how it was measured. texts:
+    (title, prompt and text, position of the first difference from the text on the page). bars: (name, value, margin of
+    its 95 % interval, characters). shown: `unit` that colors the text, `position` of the cursor, models to `tick`,
+    recurrent scale (`knob`), `lines` of the picture by name (None for all). ways: buttons of the variation, the first
+    one pressed: a title, and what it sets, as in `shown`, `temperature` or `clamp`; `says` is a sentence about it.
     """
 
     sentence: str

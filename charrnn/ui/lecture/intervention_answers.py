@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.clamps import Clamp
-from charrnn.gradient_flow import spectra
+from charrnn.gradient_flow import scale_recurrent, spectra
 from charrnn.neurons import all_activations
 from charrnn.number_format import percent
 from charrnn.paths import STUDY
 from charrnn.surprisal import Difference
 from charrnn.ui.components.table.surprisal_table import signed_with_margin
+from charrnn.ui.gradients.over_training import norm_runs
 from charrnn.ui.gradients.recurrent_scale import scaled_gradients
 from charrnn.ui.lecture.answer import (
     MAX_READ_CHARS,
@@ -58,20 +59,27 @@ def saturation(store: Store, link: ShareLink) -> Answer:
     passed = (1 - h**2).mean(axis=1)  # (T,)
     eigenvalues = np.abs(spectra(loaded.checkpoint.model)[0].eigenvalues)
     flows = {g: scaled_gradients(store, loaded, g) for g in (SCALED, 0.7, 1.0)}
+    bits = {g: read_bits(scale_recurrent(loaded.checkpoint.model, g).decoder(), ids).mean() for g in flows}
     at_one, scaled = flows[1.0], flows[SCALED]
+    outside = f"{(eigenvalues > 1).sum()} of {len(eigenvalues)} eigenvalues lie outside the circle"
     share = percent(passed.mean())
     mean = with_resamples(mean_of(passed), len(ids), lambda mean: percent(mean, 1))
     return Answer(
-        f"Most units are saturated: on average tanh passes on only {share} of the gradient.",
+        f"{outside}, but on average tanh passes on only {share} of the gradient: most units are saturated.",
         share,
         f"A step back multiplies the gradient by W_hh and by 1 − h². The mean of 1 − h² over {h.shape[1]} units is "
-        f"{mean}, over {len(ids):,} characters of {source.origin}. "
-        f"{(eigenvalues > 1).sum()} of {len(eigenvalues)} eigenvalues lie outside the circle, the largest at "
+        f"{mean}, over {len(ids):,} characters of {source.origin}. {outside}, the largest at "
         f"{eigenvalues.max():.2f}. At × 1 the gradient {at_one.describe_halving()}, at × {SCALED:g} it "
-        f"{scaled.describe_halving()} ({at_one.positions} positions of that text). In brackets 95 % intervals.",
+        f"{scaled.describe_halving()} ({at_one.positions} positions of that text). Bits per character are over the "
+        f"same {len(ids):,}. In brackets 95 % intervals.",
         shown={"knob": 1},
         ways=tuple(
-            {"title": f"W_hh × {g:g}", "knob": g, "says": f"At × {g:g} the gradient {flow.describe_halving()}."}
+            {
+                "title": f"W_hh × {g:g}",
+                "knob": g,
+                "says": f"At × {g:g} the gradient {flow.describe_halving()}, and a character costs {bits[g]:.2f} bits"
+                f"{'' if g == 1 else f' instead of {bits[1.0]:.2f}'}.",
+            }
             for g, flow in flows.items()
         ),
     )
@@ -176,11 +184,14 @@ def clipping(store: Store, link: ShareLink, study: Path = STUDY) -> Answer:
             [[row[name] for row in runs] for runs in (off, on)] for name in ("largest_grad_norm", "val_stream_nats")
         )
         peak, ends = max(map(max, norms)), [f"{min(run):.4f} to {max(run):.4f}" for run in losses]
+        runs = norm_runs(study)
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         raise ValueError("no study of clipping found: run python scripts/study.py clipping") from None
     which = {(False, False): "Neither", (True, False): "The unclipped one", (True, True): "Both"}
     effect = " Clipping changed nothing." if peak < limit else ""
     number = f"{peak:.1f}"
+    fastest, slowest = ([run for run in runs if run.title.endswith(f"rate {shown:g}")] for shown in (rate, usual))
+    unclipped = [run.name for run in slowest if not run.clipped]
     return Answer(
         f"{which.get((diverged[0], diverged[1]), 'The clipped one')}: with tanh at rate {rate:g} the gradient norm "
         f"peaked at {number}, clipping starts at {limit:g}.{effect}",
@@ -188,6 +199,8 @@ def clipping(store: Store, link: ShareLink, study: Path = STUDY) -> Answer:
         f"Learning rate {rate:g}, {rate / usual:g} times the usual, {steps:,} steps, {len(off)} seeds of each. "
         f"Validation loss in nats: not clipped {ends[0]}, clipped at {limit:g} {ends[1]}. Largest norm of each run: "
         f"not clipped {_norms(norms[0])}; clipped {_norms(norms[1])}.",
+        shown={"lines": [run.name for run in fastest]},
+        ways=({"title": f"Rate {usual:g}, not clipped", "lines": unclipped}, {"title": "All runs", "lines": None}),
     )
 
 

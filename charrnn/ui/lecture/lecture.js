@@ -1,4 +1,4 @@
-// A lecture: a list of scenes, and the stage on which each of them asks, answers and is varied.
+// A lecture: a list of scenes, the stage on which each of them asks, answers and is varied, and a summary of the answers.
 
 import { create, setText } from "../components/create_element.js";
 import { splitAround } from "../components/code_points.js";
@@ -25,6 +25,8 @@ export function mount({ element, send }) {
   let beat = QUESTION;
   let target = QUESTION; // the beat to show once the scene is there
   let isWhole = false; // the whole lab is shown
+  let isSummary = false; // the list has the answers
+  const answers = new Map(); // by number of the scene
 
   const picture = () => scene.pictures?.[beat] ?? null;
 
@@ -36,8 +38,9 @@ export function mount({ element, send }) {
     page.scene = isLecture ? at : 0;
     $(".cr-scene").hidden = !isLecture;
     const minutes = scenes.reduce((sum, each) => sum + each.minutes, 0);
-    setText($(".cr-scene-place"), at ? `Scene ${at} of ${scenes.length} · ${scenes[at - 1].minutes} min` : "Lecture");
-    setText($("h2"), at ? scene.question : `${scenes.length} scenes, about ${minutes} minutes. PageDown starts.`);
+    setText($(".cr-scene-place"), at ? `Scene ${at} of ${scenes.length} · ${scenes[at - 1].minutes} min` : isSummary ? "Summary" : "Lecture");
+    setText($("h2"), at ? scene.question : isSummary ? "What was measured" : `${scenes.length} scenes, about ${minutes} minutes. PageDown starts.`);
+    $(".cr-scene-links").replaceChildren(...(isSummary ? [labLink("The lab", ""), " ", labLink("Its lab sheet, answered", "?tab=lab")] : []));
     setText($(".cr-guess"), at && beat === QUESTION ? scene.guess : "");
     $(".cr-answer").replaceChildren(...[[], emphasized(sentence, number), [create("span", {}, scene.variation), " ", create("span", { className: "cr-way-says" }, ways[0]?.says ?? "")]][beat]);
     $(".cr-scene-details").hidden = beat !== ANSWER || !details;
@@ -49,19 +52,29 @@ export function mount({ element, send }) {
     $(".cr-scene-shaded").hidden = beat !== ANSWER || !texts.some(([, text, divergence]) => splitAround(text, divergence)[1]);
     $(".cr-scene-bars").hidden = beat !== ANSWER || !bars.length;
     $(".cr-scene-bars tbody").replaceChildren(...barRows(bars));
-    $(".cr-scene-back").disabled = !at;
-    $(".cr-scene-list").hidden = !at;
+    $(".cr-scene-back").disabled = !at && !isSummary;
+    $(".cr-scene-list").hidden = !at && !isSummary;
     markLab();
-    $(".cr-scene-on").disabled = beat === VARIATION && at >= scenes.length;
-    setText($(".cr-scene-on span"), at ? NEXT[beat] : "Start");
+    $(".cr-scene-on").disabled = isSummary;
+    setText($(".cr-scene-on span"), !at ? (isSummary ? "Next scene" : "Start") : beat === VARIATION && at === scenes.length ? "Summary" : NEXT[beat]);
     const { activeElement } = document;
-    if (hasFocus && (activeElement === document.body || !activeElement.checkVisibility())) $(".cr-scene-on").focus();
-    if (!isLecture) return;
-    const part = picture() ?? (isWhole && scene.pictures?.find((each) => each));
-    if (part) openTab(part.tab);
-    show(isWhole ? null : (picture()?.selector ?? ""));
-    if (isWhole && part) navigate({ part: part.selector.match(/^[\w.#-]+/)[0] }); // the view, or the first element
-    else window.scrollTo({ top: 0 });
+    if (hasFocus && (activeElement === document.body || activeElement.disabled || !activeElement.checkVisibility())) $(isSummary ? ".cr-scene-back" : ".cr-scene-on").focus();
+    if (!isLecture || isWhole) return; // an answer that comes later does not move the page
+    if (picture()) openTab(picture().tab);
+    showPicture([null, answer?.shown.lines, ways[0]?.lines][beat]);
+    window.scrollTo({ top: 0 });
+  }
+
+  /** Show the picture on the stage, with these lines; null for all. */
+  const showPicture = (lines) => show(picture()?.selector ?? "", lines);
+
+  /** Show the whole lab at the picture of the scene. */
+  function showLab() {
+    show(null);
+    const part = picture() ?? scene.pictures?.find((each) => each);
+    if (!part) return;
+    openTab(part.tab);
+    navigate({ part: part.selector.match(/^[\w.#-]+/)[0] }); // the view, or the first element
   }
 
   /** Show whether the whole lab is shown, and whether a question is open. */
@@ -78,15 +91,22 @@ export function mount({ element, send }) {
   }
 
   /** Open a scene, 0 for the list, at a beat. */
-  function open(number, atBeat = QUESTION) {
+  function open(number, atBeat = QUESTION, withAnswers = false) {
     page.emit("color-by-unit", null);
     applySettings({ clamp: null });
     page.requestedScene = number;
-    [target, isWhole] = [atBeat, false];
+    [target, isWhole, isSummary] = [atBeat, false, withAnswers];
     keepAddress(number, QUESTION);
     if (number) return send("scene", { scene: number });
     [scene, beat] = [{ at: 0 }, QUESTION];
+    if (isSummary) requestAnswer();
     return draw();
+  }
+
+  /** Request the first answer that the summary lacks. */
+  function requestAnswer() {
+    const missing = scenes.findIndex((_, i) => !answers.has(i + 1));
+    if (missing >= 0) send("reveal", { scene: missing + 1 });
   }
 
   function reveal() {
@@ -98,7 +118,13 @@ export function mount({ element, send }) {
 
   /** Show another beat of a revealed scene. */
   function go(to) {
-    [beat, isWhole] = [to, false];
+    isWhole = false;
+    setBeat(to);
+  }
+
+  /** Set the beat of a revealed scene; the whole lab stays. */
+  function setBeat(to) {
+    beat = to;
     keepAddress(scene.at, beat);
     apply(beat === VARIATION ? scene.answer.ways[0] ?? {} : scene.answer.shown);
     draw();
@@ -107,25 +133,29 @@ export function mount({ element, send }) {
   /** Move by one beat, 1 or −1. */
   function move(by) {
     if (!isLecture) return undefined;
+    if (isSummary) return by < 0 && open(scenes.length, VARIATION);
     if (by < 0) return beat === VARIATION ? go(ANSWER) : scene.at && (beat === ANSWER ? open(scene.at) : open(scene.at - 1, VARIATION));
     if (!scene.at) return open(1);
     if (beat === QUESTION) return reveal();
-    return beat === ANSWER ? go(VARIATION) : scene.at < scenes.length && open(scene.at + 1);
+    if (beat === ANSWER) return go(VARIATION);
+    return scene.at < scenes.length ? open(scene.at + 1) : open(0, QUESTION, true);
   }
 
   /** Create a button that applies settings of the variation; the first is applied. */
-  function wayButton({ title, says = "", ...settings }, i) {
+  function wayButton({ title, says = "", lines = null, ...settings }, i) {
     const onclick = ({ currentTarget }) => {
       setText($(".cr-way-says"), says);
       for (const button of $(".cr-scene-ways").children) button.setAttribute("aria-pressed", button === currentTarget);
       apply(settings);
+      if (!isWhole) showPicture(lines);
     };
     return create("button", { type: "button", ariaPressed: String(i === 0), onclick }, title);
   }
 
   function sceneItem({ question, minutes }, i) {
     const button = create("button", { type: "button", onclick: () => open(i + 1) }, question);
-    return create("li", {}, button, create("span", {}, `${minutes} min`));
+    const { sentence = "Measuring …", number } = answers.get(i + 1) ?? {};
+    return create("li", {}, button, " ", create("span", {}, ...(isSummary ? emphasized(sentence, number) : [`${minutes} min`])));
   }
 
   $(".cr-scene-back").addEventListener("click", () => move(-1));
@@ -134,6 +164,7 @@ export function mount({ element, send }) {
   $(".cr-scene-lab").addEventListener("click", () => {
     isWhole = !isWhole;
     draw();
+    if (isWhole) showLab();
   });
   // Another tab, by its key, belongs to the whole lab.
   document.addEventListener("click", ({ target }) => {
@@ -141,6 +172,10 @@ export function mount({ element, send }) {
     const own = (picture() ? [picture()] : (scene.pictures ?? [])).map((each) => each?.tab);
     if (!title || !document.body.classList.contains("cr-staged") || own.includes(title)) return;
     isWhole = true;
+    if (page.requestedScene && page.requestedScene !== scene.at) { // it is still to come, and would open its tab
+      [page.requestedScene, target] = [scene.at, QUESTION];
+      keepAddress(scene.at, beat);
+    }
     show(null);
     markLab();
   });
@@ -165,7 +200,13 @@ export function mount({ element, send }) {
       scene.isAsked = false;
       target = QUESTION;
       return setText($(".cr-answer"), sent.answer.sentence); // why there is none
-    } else if (sent.at !== page.requestedScene && !(sent.answer && sent.at === scene.at)) return undefined; // the lecture has moved on
+    }
+    if (sent.answer) answers.set(sent.at, sent.answer);
+    if (sent.answer && isSummary) {
+      requestAnswer();
+      return draw();
+    }
+    if (lecture === undefined && sent.at !== page.requestedScene && !(sent.answer && sent.at === scene.at)) return undefined; // the lecture has moved on
     if (sent.answer && (sent.at !== scene.at || beat !== QUESTION)) return undefined;
     [scene, beat] = [sent, sent.answer ? ANSWER : QUESTION];
     if (sent.answer) {
@@ -174,7 +215,7 @@ export function mount({ element, send }) {
     } else if (scene.at && target > QUESTION) whenReady(reveal);
     draw();
     if (!sent.answer) return undefined;
-    if (target === VARIATION) go(VARIATION);
+    if (target === VARIATION) setBeat(VARIATION);
     target = QUESTION;
     return undefined;
   };
@@ -211,6 +252,9 @@ function emphasized(sentence, number) {
   if (at < 0) return [sentence];
   return [sentence.slice(0, at), create("strong", {}, number), sentence.slice(at + number.length)];
 }
+
+/** Create a link to the lab that shows its address. */
+const labLink = (name, query) => create("span", {}, name + ": ", create("a", { href: location.pathname + query }, location.host + location.pathname + query));
 
 /** Create the figure of a text, marked from its first difference on. */
 export function figure([title, text, divergence]) {

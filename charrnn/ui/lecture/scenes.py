@@ -110,7 +110,7 @@ SCENES = (
         "Names begin with a capital, but so does every line. Which letters will stand out?",
         "More units of this network: which of them change where a name begins?",
         trained_model_answers.speaker,
-        {"model": "lstm", "temperature": "0.8", "seed": "2", "characters": "600", "tab": "write", "view": "h"},
+        {"model": "lstm", "temperature": "0.8", "seed": "2", "characters": "500", "tab": "write", "view": "h"},
         (TEXT, COLORED_TEXT, UNITS),
     ),
     Scene(
@@ -152,7 +152,7 @@ SCENES = (
         "With z = 0 and r = 1 it is a vanilla RNN with the same weights. Guess a percentage.",
         "Keep the reset gate and fix only the update gate z: half open.",
         intervention_answers.gating,
-        {"model": "gru", "tab": "write", **SHORT_TEXT},
+        {"model": "gru", "tab": "write", **SHORT_TEXT, "characters": "160"},
         (TEXT, None, CLAMPED_TEXT),
     ),
     Scene(
@@ -170,7 +170,7 @@ SCENES = (
         2,
         "Where does MiniGPT beat the vanilla RNN, and where does it lose?",
         "Hands up, for the most and for the least:",
-        "See it letter by letter.",
+        "Letter by letter: orange where MiniGPT predicts better, blue where the vanilla RNN does.",
         trained_model_answers.transformer,
         {"model": "rnn", "tab": "compare", "tick": "rnn,minigpt"},
         (None, None, SURPRISAL),

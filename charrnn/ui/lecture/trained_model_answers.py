@@ -117,7 +117,7 @@ def speaker(store: Store, link: ShareLink) -> Answer:
         f"capitals {signed(h[capitals].mean(), 2)}, elsewhere {signed(h[~compared].mean(), 2)}; in a name {level} "
         f"{with_ends} of the time, over {len(h):,} characters of {source.origin}. "
         f"{describe_unit(best, loaded)}",
-        shown={"unit": best.unit, "position": last_position(in_names(text)[0])},
+        shown={"unit": best.unit, "position": near_name(text)},
     )
 
 
@@ -132,6 +132,14 @@ def last_position(inside: Sequence[bool] | np.ndarray) -> int:
     if not len(marked):
         raise ValueError("this text has no such character: take another seed")
     return int(marked[-1])
+
+
+def near_name(text: str) -> int:
+    """Return the beginning of the name that is nearest to one before it. Raises ValueError."""
+    starts = [line.start() for line in SPEAKER_LINE.finditer(text)]
+    if len(starts) < 2:
+        raise ValueError("this text has no two names: take another seed")
+    return min(zip(starts, starts[1:], strict=False), key=lambda pair: pair[1] - pair[0])[1]
 
 
 def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
