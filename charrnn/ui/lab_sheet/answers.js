@@ -5,8 +5,11 @@ import { navigate } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
 import { createViewQuery } from "../components/view_query.js";
 
-/** Return a text as nodes, with `quoted names` as code. */
-const withCode = (text) => text.split("`").map((part, i) => (i % 2 ? create("code", {}, part) : part));
+/** Return a text as nodes, with `quoted names` as code; a line does not break before a percent sign or around ±. */
+function withCode(text) {
+  const unbroken = text.replace(/(?<=\d) (?=%)| (?=±)|(?<=±) /g, "\u00a0");
+  return unbroken.split("`").map((part, i) => (i % 2 ? create("code", {}, part) : part));
+}
 
 /** Create a link to a view; it says which network it switches to. */
 function linkTo({ text, ...target }) {
