@@ -187,6 +187,9 @@ class UniformStream:
         return self._uniforms[index]
 
 
+Dice = UniformStream  # former name, for one release
+
+
 # ------------------------------------------------------------------------------------------------ decoding
 
 

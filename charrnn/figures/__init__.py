@@ -41,3 +41,6 @@ from charrnn.figures.step_profile import (
 )
 from charrnn.figures.surprisal_difference import delta_bits_figure, describe_delta_bits
 from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, training_curves_figure, training_curves_sentences
+
+# Former names, for one release.
+gradient_flow_words, in_light_colours = describe_gradient_flow, in_light_colors

@@ -16,3 +16,5 @@ from charrnn.neurons.regex_concept import MAX_PATTERN_CHARS, PatternError, cover
 from charrnn.neurons.saturation import GATES, Saturation
 from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, score, unit_names
 from charrnn.neurons.top_activations import Span, top_spans
+
+from_findings = leaderboards_from_record  # former name, for one release
