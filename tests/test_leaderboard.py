@@ -125,7 +125,7 @@ def test_regex_adds_row_and_reports_errors(units: Units, trained: Path):
     assert table["your pattern"][1:6] == table["capital"][1:6]
     share = np.mean([c.isupper() for c in OWN])
     assert last["words"].startswith(
-        f"Your pattern matches {percent(share, 1)} of 1,500 characters of the text you typed or "
+        f"Your pattern matches {percent(float(share), 1)} of 1,500 characters of the text you typed or "
     )
     assert last["cards"][0]["title"] == "your pattern: [A-Z]" and last["cards"][0]["unit"] == table["capital"][1]
     wrong = messages(leaderboard, units, "rnn", text=OWN, pattern="a(b")[-1]

@@ -137,7 +137,7 @@ def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContex
     assert by_concept["your pattern"][2:7] == by_concept["vowel"][2:7]
     share = np.mean([c in "aeiouAEIOU" for c in passage])
     expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text(
-        f"matches {percent(share, 1)} of {len(passage):,} characters"
+        f"matches {percent(float(share), 1)} of {len(passage):,} characters"
     )
 
     page.wait_for_function(
