@@ -85,7 +85,10 @@ class Largest(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
-                size = tensor.untyped_storage().nbytes() // tensor.element_size()
+                if tensor.is_mkldnn:  # weights in oneDNN's own layout have no storage
+                    size = tensor.numel()
+                else:
+                    size = tensor.untyped_storage().nbytes() // tensor.element_size()
                 self.numbers = max(self.numbers, size)
         return result
 

@@ -15,14 +15,14 @@ export function deltaFigure({ figure, row }, groups) {
   const { layout, data: [bars] } = filled;
   const ends = groups.flatMap(({ delta, margin }) => [delta - (margin ?? 0), delta + (margin ?? 0)]);
   const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
-  const room = 0.04 * (high - low) || 0.1;
+  const padding = 0.05 * (high - low) || 0.1; // as in figures/axes.py
   const [negative, positive] = bars.marker.color;
   Object.assign(bars, { x: groups.map(({ delta }) => delta), y: [...groups.keys()] });
   bars.marker.color = groups.map(({ delta }) => (delta > 0 ? positive : negative));
   bars.marker.opacity = groups.map(({ characters }) => (characters < FEW ? PALE : 1));
   bars.error_x.array = groups.map(({ margin }) => margin ?? 0);
   bars.customdata = groups.map(({ name, characters, a, b }) => [name, characters, a, b]);
-  layout.xaxis.range = [low - room, high + room];
+  layout.xaxis.range = [low - padding, high + padding];
   layout.yaxis.range = [groups.length - 0.6, -0.6];
   const [label] = layout.annotations;
   layout.annotations = groups.map((group, y) => ({ ...label, y, text: `<b>${group.name}</b> ${signed(group.delta)} · ${count(group)}` }));
