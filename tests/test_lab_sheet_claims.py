@@ -55,7 +55,7 @@ def test_verdict_follows_from_intervals(intervals, verdict):
 @pytest.mark.parametrize(("interval", "seeds"), [(Interval(-0.004, 0.016), 9), (Interval(-0.016, 0.004), 9)])
 def test_open_claim_names_the_seeds_that_decide_it(interval, seeds):
     """The margin shrinks with the root of the number: 3 · (0.010 / 0.006)² = 8.3."""
-    verdict = claims.judged("", (interval, claims.POSITIVE), (Interval(1, 2), claims.POSITIVE), runs=3)
+    verdict = claims.judged("", (interval, claims.POSITIVE), (Interval(1, 2), claims.POSITIVE), samples=3)
     assert verdict.needed == f"about {seeds} seeds a recipe" and verdict.needed in verdict.figure
 
 

@@ -11,10 +11,12 @@ Intervals are of seeds (losses), runs (shares of runs), positions or texts (anal
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
-from charrnn.bootstrap import Interval, share_interval, with_interval
-from charrnn.context_use import NEGLIGIBLE_NATS, ContextUse, Corruption, describe_length, memory_from_record
+from charrnn.analysis_record import AnalysisRecord
+from charrnn.bootstrap import Interval, interval_from_record, share_interval, with_interval
+from charrnn.context_use import MAX_CHARS, NEGLIGIBLE_NATS, Corruption, describe_length, memory_from_record
 from charrnn.gradient_flow import GradientFlow, flow_from_record
 from charrnn.metrics import bits_per_char
 from charrnn.number_format import percent
@@ -28,7 +30,7 @@ NEAR = 0.05  # nats: half the range of "about" a loss
 POSITIVE = Interval(0, math.inf)
 MOST = Interval(0.5, 1)  # of runs or of time
 SUFFIXES = {128: "", 256: "-seq256", 512: "-seq512"}  # of recipes' names, by length of the windows
-CONTEXT_MODELS = ("rnn", "rnn-seq512", "lstm", "lstm-layernorm")
+RECURRENT, TRANSFORMERS = ("rnn", "rnn-seq512", "lstm", "lstm-layernorm"), ("minigpt", "minigpt-seq512")
 
 
 class Verdict(NamedTuple):
@@ -40,19 +42,23 @@ class Verdict(NamedTuple):
 
 
 def judged(
-    figure: str, *checks: tuple[Interval | None, Interval], needed: str = "more seeds", runs: int = 0
+    figure: str,
+    *checks: tuple[Interval | None, Interval],
+    needed: str = "more seeds",
+    samples: int = 0,
+    unit: str = "seeds a recipe",
 ) -> Verdict:
     """
     Apply the rule to pairs of a figure's interval, if any, and the claimed range.
 
-    needed: what would decide an open claim, appended to its figure. runs: seeds that the intervals are over; if given,
-    `needed` is the number of seeds that would decide the claim.
+    needed: what would decide an open claim, appended to its figure. samples: number that the intervals are over, in
+    `unit`; if given, the number that would decide the claim takes the place of `needed`.
     """
     found = {_check(interval, claimed) for interval, claimed in checks}
     if OPEN in found:
         times = max(_times_more(interval, claimed) for interval, claimed in checks)
-        if runs and math.isfinite(times):
-            needed = f"about {math.ceil(runs * times):,} seeds a recipe"
+        if samples and math.isfinite(times):
+            needed = f"about {math.ceil(samples * times):,} {unit}"
         return Verdict(OPEN, f"{figure}; {needed} would decide it", needed)
     return Verdict(found.pop() if len(found) == 1 else PARTLY, figure)
 
@@ -116,13 +122,13 @@ def lstm_loss(records: Records) -> Verdict:
         f"{train} in training, part of the units dropped out; {records.mean('lstm')} on held-out text, the GRU "
         f"{records.mean('gru')}"
     )
-    return judged(figure, (train.interval, about(1.4)), runs=train.runs)
+    return judged(figure, (train.interval, about(1.4)), samples=train.runs)
 
 
 def minigpt_loss(records: Records) -> Verdict:
     train = records.mean("minigpt", "train_loss_nats")
     figure = f"{train} in training, {records.mean('minigpt')} on held-out text"
-    return judged(figure, (train.interval, about(1.32)), runs=train.runs)
+    return judged(figure, (train.interval, about(1.32)), samples=train.runs)
 
 
 def coherence(records: Records) -> Verdict:
@@ -162,7 +168,7 @@ def layer_norm(records: Records) -> Verdict:
     runs = min(records.mean(f"rnn{kind}-seq{length}").runs for kind in ("", "-layernorm") for length in (256, 512))
     lower = f"held-out loss lower by {', '.join(shown)} characters of context with it"
     figure = f"{lower}, runs of each recipe: {runs} or more"
-    return judged(figure, *((gain, POSITIVE) for length, gain in gains.items() if length > 128), runs=runs)
+    return judged(figure, *((gain, POSITIVE) for length, gain in gains.items() if length > 128), samples=runs)
 
 
 def layer_norm_gains(records: Records) -> dict[int, Interval]:
@@ -179,26 +185,39 @@ def layer_norm_runs(records: Records, length: int) -> str:
     return f"{counted(with_norm)} with it, {without} without"
 
 
+class EffectiveContext(NamedTuple):
+    """Characters of context from which on more are worth less than 0.01 nats, of up to 256."""
+
+    chars: int
+    interval: Interval | None
+    predictions: int
+
+    def __str__(self) -> str:
+        return describe_length(self.chars, MAX_CHARS, self.interval)
+
+
 def saturation(records: Records) -> Verdict:
     used = context_used(records)
-    shown = [f"{describe_effective(context)} (`{name}`)" for name, context in used.items()]
-    gpt, checks = used.pop("minigpt").ecl_interval, []
-    for own in (context.ecl_interval for context in used.values()):
-        longer = Interval(gpt.low - own.high, gpt.high - own.low) if gpt and own else None
-        checks.append((longer, POSITIVE))
+    shown = [f"{context} (`{name}`)" for name, context in used.items()]
+    longer = [_longer(used[name].interval, used[other].interval) for name, other in product(TRANSFORMERS, RECURRENT)]
     figure = f"characters of context from which on more are worth less than 0.01 nats: {', '.join(shown)}"
-    return judged(figure, *checks, needed="the context that a MiniGPT with windows of 512 uses")
+    predictions = min(context.predictions for context in used.values())
+    return judged(figure, *((difference, POSITIVE) for difference in longer), samples=predictions, unit="positions")
 
 
-def context_used(records: Records) -> dict[str, ContextUse]:
-    """Return the stored context use of recurrent networks and MiniGPT, by name."""
-    names = (*CONTEXT_MODELS, "minigpt")
-    return {name: memory_from_record(records.analysis(records.info(name), "memory")).context for name in names}
+def _longer(context: Interval | None, other: Interval | None) -> Interval | None:
+    """Return the interval of the difference of two effective contexts."""
+    return Interval(context.low - other.high, context.high - other.low) if context and other else None
 
 
-def describe_effective(context: ContextUse) -> str:
-    """Format the effective context at 0.01 nats with its interval."""
-    return describe_length(context.ecl_chars, len(context.n), context.ecl_interval)
+def context_used(records: Records) -> dict[str, EffectiveContext]:
+    """Return the effective context of recurrent networks and Transformers, by name."""
+
+    def restored(record: AnalysisRecord) -> EffectiveContext:
+        chars, predictions = int(record.number("ecl_chars")), int(record.number("predictions"))
+        return EffectiveContext(chars, interval_from_record(record, "ecl"), predictions)
+
+    return {name: restored(records.memory(name)) for name in (*RECURRENT, *TRANSFORMERS)}
 
 
 def relu(records: Records) -> Verdict:

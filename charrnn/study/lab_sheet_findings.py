@@ -188,7 +188,7 @@ def saturation(records: Records) -> str:
         )
         for name in ("rnn", "minigpt")
     ]
-    named = ", ".join(f"{claims.describe_effective(context)} in `{name}`" for name, context in used.items())
+    named = ", ".join(f"{context} in `{name}`" for name, context in used.items())
     return (
         f"Characters of context after which more is worth less than 0.01 nats: {named} "
         f"({used['minigpt'].predictions:,} positions, 95 %). Held-out loss by length of the training windows: "

@@ -76,6 +76,17 @@ class Records:
             raise ValueError(f"{info.folder}: {reasons}; run python scripts/analyse.py {info.folder}")
         return info.analyses.sections[section]
 
+    def memory(self, name: str) -> AnalysisRecord:
+        """Return the stored context use of a run; without its curves if it is not bundled."""
+        if name in RECIPES:
+            return self.analysis(self.info(name), "memory")
+        if "memory" not in self.runs.get(name, {}):
+            raise ValueError(
+                f"docs/runs.json has no context use of {name}: train it, then python scripts/analyse.py FOLDER "
+                "--sections memory and python scripts/report.py --runs FOLDER"
+            )
+        return AnalysisRecord(self.runs[name]["memory"])
+
     @cached_property
     def recipes(self) -> dict[str, list[Mapping[str, Any]]]:
         """Runs of one recipe, one per seed, by the name of the first."""
@@ -104,6 +115,7 @@ class Records:
 
 
 def record(info: CheckpointInfo) -> dict[str, Any]:
-    """Return the entry of a checkpoint in `docs/runs.json`."""
+    """Return the entry of a checkpoint in `docs/runs.json`: with `memory`, if its context use was analysed."""
     numbers = {"seed": info.seed, "parameters": info.parameters, "step": info.step}
-    return {"name": info.name, **numbers, "recipe": info.recipe, "metrics": info.metrics}
+    analysed = {"memory": dict(info.analyses.sections["memory"].facts)} if "memory" in info.analyses.sections else {}
+    return {"name": info.name, **numbers, "recipe": info.recipe, "metrics": info.metrics, **analysed}
