@@ -27,11 +27,7 @@ from charrnn.profiling import resident_bytes
 from charrnn.ui.server.checkpoint_store import Store
 
 ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
-SPEED_20, SPEED_60, UNLIMITED = (
-    "4",
-    "6",
-    "8",
-)  # positions of the speed slider, in characters per second: 20, 60, as fast as possible
+SPEED_20, SPEED_60, UNLIMITED = "4", "6", "8"  # positions of the slider of characters per second
 STARTS = 5
 PAGES = 20
 BARE = """

@@ -59,7 +59,7 @@ class CheckpointInfo:
 
     @property
     def edited(self) -> str:
-        """How the equations differ from those used in training; "" if equal."""
+        """Difference of the equations from those used in training; "" if equal."""
         return build_on_meta(self.config, 1).eval().edited()
 
     @cached_property

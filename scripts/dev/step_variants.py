@@ -10,11 +10,12 @@ loops over T are timed, of MiniGPT whole steps. docs/performance.md has its outp
 import argparse
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -34,26 +35,14 @@ T, B, H = 128, 64, 256
 Step = Callable[[], Any]
 
 
-@contextmanager
-def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Replace an attribute inside the `with` block."""
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
-
-
 def with_replaced(step: Step, value: Any, name: str, *owners: Any) -> Step:
     """Return a step that runs with an attribute of the owners replaced."""
 
     def run() -> None:
-        if not owners:
+        with ExitStack() as stack:
+            for owner in owners:
+                stack.enter_context(patch.object(owner, name, value))
             step()
-            return
-        with replaced(owners[0], name, value):
-            with_replaced(step, value, name, *owners[1:])()
 
     return run
 

@@ -4,7 +4,7 @@ const LARGEST = 1.7; // times the usual size of the type
 const SMALLEST = 0.85;
 const STEP = 0.05;
 const WRAPPED = 1.15; // times as many lines of a text by larger type
-// What scrolls, or would, if it were too large.
+// Boxes that scroll if their text is too large.
 const SCROLLED = ".cr-scene-texts div, .cr-text, .cr-written";
 
 /**
