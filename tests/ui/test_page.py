@@ -155,6 +155,19 @@ def test_form_submitted_before_its_script_arrives_is_answered(page: Page, app: s
     expect(page.locator("#cr-units .cr-card").first).to_contain_text("your pattern: th")
 
 
+def test_input_before_its_script_arrives_stays(page: Page, app: str):
+    held: list[Route] = []
+    page.route("**/compare/coupled_sampling.js", lambda route: held.append(route))
+    page.goto(app + "?tab=compare")
+    page.wait_for_function(ALIVE)
+    page.locator("#cr-dice summary").click()
+    page.locator("#cr-dice [name=ab_seed]").fill("13")
+    held[0].continue_()
+    expect(page.locator("#cr-dice .cr-after").first).to_be_visible()
+    expect(page.locator("#cr-dice [name=ab_seed]")).to_have_value("13")
+    assert page.evaluate("charrnn.comparison") == {"ab_seed": "13"}
+
+
 # ------------------------------------------------------------------ endpoints
 
 

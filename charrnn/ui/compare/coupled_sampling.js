@@ -67,11 +67,11 @@ export function mount({ element }) {
     ask();
   }
 
-  /** Take the values of a link, and show those that differ from the default. */
+  /** Show the values of a link; the other inputs stay. */
   function applyLink() {
-    for (const input of fields) {
-      fold.open ||= input.name in page.comparison;
-      input.value = page.comparison[input.name] ?? input.defaultValue;
+    for (const input of fields.filter(({ name }) => name in page.comparison)) {
+      fold.open = true;
+      input.value = page.comparison[input.name];
     }
     change();
   }
@@ -79,8 +79,11 @@ export function mount({ element }) {
   form.addEventListener("change", change);
   form.addEventListener("submit", change);
   page.on("pair-changed", ask);
-  page.on("comparison-linked", applyLink);
-  applyLink();
+  page.on("comparison-linked", () => {
+    form.reset();
+    applyLink();
+  });
+  applyLink(); // without a reset: what was typed before this module loaded stays
   element.querySelector(".cr-new-numbers").addEventListener("click", () => {
     seed.value = ((seed.valueAsNumber || 0) + 1) % (MAX_SEED + 1);
     change();
