@@ -21,15 +21,7 @@ IS_IDLE = "charrnn.state === 'finished' && charrnn.live.drawn === charrnn.live.r
 CAPTIONS = f"""
     ({UNFOLD})();
     const panel = [...document.querySelectorAll("[role=tabpanel]")].find((each) => each.clientWidth);
-    const captions = [...panel.querySelectorAll(".cr-plot-words")];
-    const empty = captions.filter((each) => !each.textContent);
-    const isFigure = (each) => each.previousElementSibling?.matches(".cr-plot");
-    const next = empty.find((each) => !each.wasShown) ?? empty.find(isFigure);
-    if (next) {{ // some views load only when visible
-        next.wasShown = true;
-        next.parentElement.scrollIntoView({{ block: "center" }});
-    }}
-    return !next && ({AT_REST})() ? captions.map((each) => each.textContent) : null;
+    return ({AT_REST})() ? [...panel.querySelectorAll(".cr-plot-words")].map((each) => each.textContent) : null;
 """
 
 
