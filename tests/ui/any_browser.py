@@ -97,7 +97,7 @@ def open_tab(run: Run, name: str) -> list[str]:
     act(run, f"[...document.querySelectorAll('[role=tab]')].find((tab) => tab.textContent.trim() === {name!r}).click()")
     found: list[Any] = [None]
     deadline = time.monotonic() + 90
-    while found[-1] is None or found[-8:] != [found[-1]] * 8:  # views that become visible send a query
+    while found[-1] is None or found[-4:] != [found[-1]] * 4:  # views that become visible send a query
         assert time.monotonic() < deadline, f"{name} waits for {run(f'return ({WAITS_FOR})()')}: {found[-1]}"
         time.sleep(0.1)
         found.append(run(CAPTIONS))
