@@ -102,7 +102,9 @@ def test_page_and_builder_key_queries_alike():
     queries = [{"checkpoint": {"name": "my <b>net", "step": 12}, "form": form} for form in forms]
     orders = [["validation", "train", "gradient norm"], ["train", "gradient norm", "validation"]]
     queries += [{"form": {}}, *({"form": {"parts": parts}} for parts in orders)]
-    fields = ["checkpoint", "name", "knob", "view", "unit", "parts"]
+    fields = ["checkpoint", "name", "knob", "view", "unit", "parts", "width"]
+    widths = (120, 339, 340, 559, 560, 860, 4000, 900)
+    queries = [query | {"width": width} for query, width in zip(queries, widths, strict=True)]
     script = "import('../../charrnn/ui/site/kept_answers.js').then(({ keyOf }) => "
     script += f"console.log(JSON.stringify({json.dumps(queries)}.map((query) => keyOf({fields}, query)))))"
     done = run_node("-e", script)

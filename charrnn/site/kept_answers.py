@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from charrnn import figures
 from charrnn.checkpoint import CheckpointInfo
+from charrnn.figures.axes import NARROW
 from charrnn.tracing import layers_of
 from charrnn.ui.compare.surprisal_template import surprisal_template
 from charrnn.ui.gradients.saliency_template import saliency_template
@@ -25,6 +26,7 @@ from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood.source_template import source_template
 
 WIDTH = 860  # of the kept figures, in pixels
+WIDTHS = (340, WIDTH)  # of those whose labels depend on it: narrower than figures.axes.NARROW, and not
 SCALES = (0.7, 1.0, 1.4)  # of W_hh
 Query = dict[str, Any]
 
@@ -35,10 +37,10 @@ class Kept:
     The queries of a part whose answers are kept, and how the page finds an answer.
 
     fields: the query's fields that form the key of its answer: `checkpoint`, `name` (the checkpoint without its step),
-    or fields of the form. optional: fields that the page leaves out of the key, one after the other, if there is no
-    exact answer. nearest: a numeric field; the answer with the nearest value is shown. blank: fields of the form that
-    must be empty. models: the answers contain all models, and the page shows the selected ones. compute: returns the
-    answer, by default that of the part's generator.
+    `width` (one of WIDTHS), or fields of the form. optional: fields that the page leaves out of the key, one after the
+    other, if there is no exact answer. nearest: a numeric field; the answer with the nearest value is shown. blank:
+    fields of the form that must be empty. models: the answers contain all models, and the page shows the selected ones.
+    compute: returns the answer, by default that of the part's generator.
     """
 
     queries: Callable[[Store], Iterable[Query]] = lambda store: [_query()]
@@ -82,6 +84,10 @@ def _query(info: CheckpointInfo | None = None, step: int | None = None, **form: 
 def _each(store: Store) -> Iterator[Query]:
     """Query every checkpoint at its last step."""
     return (_query(info) for info in store.checkpoints())
+
+
+def _widths(_: Store) -> Iterator[Query]:
+    return (_query() | {"width": width} for width in WIDTHS)
 
 
 def _each_step(store: Store) -> Iterator[Query]:
@@ -171,7 +177,7 @@ KEPT: Mapping[str, Kept] = {
     "gradients/saliency": Kept(blank=(), compute=lambda store, _: [saliency_template(store)]),
     "gradients/context_use": Kept(_each_with_all_models, ("checkpoint",), models=True),
     "gradients/over_training": Kept(_each, ("name",)),
-    "gradients/clipping": Kept(),
+    "gradients/clipping": Kept(_widths, ("width",)),
     "neurons/leaderboard": Kept(_views, ("checkpoint", "view"), ("view",), blank=("text", "pattern")),
     "neurons/unit": Kept(_units, ("checkpoint", "view", "unit"), ("unit", "view")),
     "neurons/clamp": Kept(_each, ("name",), blank=(), compute=_clamps),
@@ -179,12 +185,12 @@ KEPT: Mapping[str, Kept] = {
     "neurons/exercises": Kept(_each, ("checkpoint",), blank=("exercise",)),
     "compare/surprisal_difference": Kept(blank=(), compute=lambda store, _: [surprisal_template(store, WIDTH)]),
     "compare/training_curves": Kept(_curves, ("unit", "span", "parts"), blank=(), models=True),
-    "compare/scoreboard": Kept(),
+    "compare/scoreboard": Kept(_widths, ("width",)),
     "compare/samples": Kept(_samples, ("model",)),
     "under_the_hood/source_trace": Kept(_layers, ("name", "layer"), blank=(), compute=_source_lines),
     "under_the_hood/self_checks": Kept(_each, ("checkpoint",)),
-    "under_the_hood/recorded_profile": Kept(),
-    "under_the_hood/recorded_window_length": Kept(),
+    "under_the_hood/recorded_profile": Kept(_widths, ("width",)),
+    "under_the_hood/recorded_window_length": Kept(_widths, ("width",)),
     "lab_sheet/answers": Kept(),
 }
 
@@ -232,6 +238,8 @@ def _value(query: Query, name: str) -> Any:
     checkpoint = query.get("checkpoint")
     if name in ("checkpoint", "name"):
         return checkpoint and ([checkpoint["name"], checkpoint["step"]] if name == "checkpoint" else checkpoint["name"])
+    if name == "width":
+        return WIDTHS[query["width"] >= NARROW]
     value = query["form"].get(name)
     if isinstance(value, float) and value.is_integer():
         return int(value)  # as in JavaScript

@@ -5,11 +5,15 @@ import { selectModels } from "./select_models.js";
 export const NEEDS_PYTHON = "This needs Python: start the app with “python app.py” in the project's folder.";
 export const SIMILAR = "(The nearest answer kept with this page; “python app.py” in the project's folder computes the exact one.)";
 
+const NARROW = 560; // pixels, as in Python
+const WIDTHS = [340, 860];
+
 /** Return a field of a query. */
 function valueOf(query, name) {
   const { checkpoint, form = {} } = query;
   if (name === "checkpoint") return checkpoint ? [checkpoint.name, checkpoint.step] : null;
   if (name === "name") return checkpoint?.name ?? null;
+  if (name === "width") return WIDTHS[Number(query.width >= NARROW)];
   if (Array.isArray(form[name])) return [...form[name]].sort();
   return form[name] === "" ? null : (form[name] ?? null);
 }
