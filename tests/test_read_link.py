@@ -85,7 +85,7 @@ def page(store) -> dict[str, Any]:
 def read_by_server(store: Store, search: str) -> dict[str, Any]:
     """Read a link as the server does, in the form of readLink."""
     link = open_link(store, dict(parse_qsl(search.removeprefix("?"), keep_blank_values=True)))
-    value = json.loads(initial_value(link))
+    value = json.loads(initial_value(store, link))
     shown = {"hidden": value["hide"], "lecture": value["lecture"], "scene": value["at"], "notice": link.notice()}
     loaded = {"name": link.query.model, "step": link.query.step}
     return json.loads(json.dumps({"link": link.to_json(), "loaded": loaded, **shown}))

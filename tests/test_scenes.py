@@ -14,7 +14,7 @@ from charrnn.paths import CHECKPOINTS
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.site import selected_checkpoints
 from charrnn.ui.lecture.answer import Answer
-from charrnn.ui.lecture.lecture import open_link
+from charrnn.ui.lecture.lecture import list_of_scenes, open_link
 from charrnn.ui.lecture.scenes import SCENES, Scene
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.default_text import default_text
@@ -208,13 +208,23 @@ def test_scene_without_its_checkpoint_says_so(tmp_path):
         notice = scene.link(store).notice()
         assert (notice is None) == (scene.sets["model"] == "gru")
         assert notice is None or scene.sets["model"] in notice["text"]
-    assert "there is no checkpoint 'rnn'" in BY_ID["transformer"].measured_answer(store).sentence
+    assert "needs rnn and minigpt" in BY_ID["transformer"].measured_answer(store).sentence
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "minigpt"])
 def test_every_trained_model_answers_on_any_network(trained, name):
     with selected_checkpoints(trained, [name]) as root:
         assert all(scene.measured_answer(Store(root)).sentence for scene in SCENES)
+
+
+def test_scene_without_its_networks_is_not_varied(trained):
+    with selected_checkpoints(trained, ["rnn", "lstm"]) as root:
+        store = Store(root)
+        assert [scene["missing"] for scene in list_of_scenes(store)] == [[]] * 6 + [["gru"], [], ["minigpt"]]
+        answer = BY_ID["transformer"].measured_answer(store)
+        assert (answer.sentence, answer.varied) == ("This scene needs minigpt, not one of the networks here.", False)
+        assert not BY_ID["gradient"].measured_answer(store).varied, "without a GRU to add"
+    assert BY_ID["gradient"].measured_answer(Store(trained)).varied
 
 
 def test_scene_without_speaker_says_so(store):

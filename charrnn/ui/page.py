@@ -46,7 +46,7 @@ def build_demo(store: Store) -> gr.Blocks:
         except ValueError:
             return describe_models(store, None), gr.skip(), gr.skip()
         shown = json.dumps(found.to_json()) if found else gr.skip()
-        return describe_models(store, link.loaded, link), initial_value(link), shown
+        return describe_models(store, link.loaded, link), initial_value(store, link), shown
 
     async def refresh(event: gr.EventData) -> str:
         notice = await run_sync(store.rescan)

@@ -284,14 +284,32 @@ def test_scenes_of_a_lecture_are_revealed(chromium: BrowserContext, editions: di
     for edition in ("folder", "file"):
         with opened(chromium, editions[edition] + "?lecture=1") as lab:
             actions.wait_for_text(lab.run)
-            for number in (1, 2):
-                lab.page.keyboard.press("PageDown")
-                expect(lab.page.locator(".cr-scene-place")).to_contain_text(f"Scene {number}")
-                for label in ("Reveal", "Try it"):
-                    lab.page.get_by_role("button", name=label).click()
-                expect(lab.page.locator(".cr-answer")).to_have_text(SCENES[number - 1].variation)
-                until(lab.run, actions.IS_IDLE)
+            place, answer = lab.page.locator(".cr-scene-place"), lab.page.locator(".cr-answer")
+            lab.page.keyboard.press("PageDown")
+            expect(place).to_contain_text("Scene 1")
+            for label in ("Reveal", "Try it"):
+                lab.page.get_by_role("button", name=label).click()
+            expect(answer).to_have_text(SCENES[0].variation)
+            until(lab.run, actions.IS_IDLE)
+            lab.page.keyboard.press("PageDown")
+            expect(place).to_contain_text("Scene 2")
+            lab.page.get_by_role("button", name="Reveal").click()
+            expect(answer).to_contain_text("Vanilla RNN has no known unit")  # and there is nothing to try
+            expect(lab.page.get_by_role("button", name="Next scene")).to_be_enabled()
+            until(lab.run, actions.IS_IDLE)
             assert "scene=2" in lab.page.url
+            lab.page.get_by_role("button", name="All scenes").click()  # the site has no GRU and no MiniGPT
+            expect(lab.page.locator(".cr-scene h2")).to_contain_text("7 scenes, about 16 minutes")
+            missing = lab.page.locator(".cr-scenes li:has(:disabled)")
+            expect(missing).to_have_text([f"{SCENES[6].question} needs gru", f"{SCENES[8].question} needs minigpt"])
+            lab.page.locator(".cr-scenes button").nth(5).click()
+            expect(place).to_contain_text("Scene 6")
+            for label in ("Reveal", "Try it", "Next scene"):
+                lab.page.get_by_role("button", name=label).click()
+            expect(place).to_contain_text("Scene 8")
+            for label in ("Reveal", "Summary"):
+                lab.page.get_by_role("button", name=label).click()
+            expect(lab.page.locator(".cr-scene h2")).to_have_text("What was measured")
 
 
 def test_axe_finds_nothing_serious_in_the_folder(chromium: BrowserContext, editions: dict[str, str]):

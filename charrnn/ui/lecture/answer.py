@@ -30,6 +30,7 @@ class Answer:
     its 95 % interval, characters). shown: `unit` that colors the text, `position` of the cursor, models to `tick`,
     recurrent scale (`knob`), `lines` of the picture by name (None for all). ways: buttons of the variation, the first
     one pressed: a title, and what it sets, as in `shown`, `temperature` or `clamp`; `says` is a sentence about it.
+    varied: whether the variation of the scene follows.
     """
 
     sentence: str
@@ -39,6 +40,7 @@ class Answer:
     bars: tuple[tuple[str, float, float | None, int], ...] = ()
     shown: Mapping[str, Any] = field(default_factory=dict)
     ways: tuple[Way, ...] = ()
+    varied: bool = True
 
 
 def sample(

@@ -11,7 +11,7 @@ import { createStage } from "./stage.js";
 
 const [QUESTION, ANSWER, VARIATION] = [0, 1, 2]; // the beats of a scene
 const PLACE = ["scene", "beat"]; // in the address
-const NEXT = ["Reveal", "Try it", "Next scene"];
+const NEXT = ["Reveal", "Try it"];
 
 /** Set up the panel; returns a function that takes the server's scenes and answers. */
 export function mount({ element, send }) {
@@ -20,7 +20,7 @@ export function mount({ element, send }) {
   document.head.append(style);
   const show = createStage($(".cr-scene"));
   let isLecture = false;
-  let scenes = []; // {question, minutes}
+  let scenes = []; // {question, minutes, missing}; missing: networks without which a scene is skipped
   let scene = { at: 0 };
   let beat = QUESTION;
   let target = QUESTION; // the beat to show once the scene is there
@@ -29,6 +29,14 @@ export function mount({ element, send }) {
   const answers = new Map(); // by number of the scene
 
   const picture = () => scene.pictures?.[beat] ?? null;
+  const isLast = () => beat === VARIATION || (beat === ANSWER && !scene.answer.varied);
+
+  /** Return the number of the next scene, or with −1 the previous one; 0 is before the first one. */
+  function neighbor(number, by) {
+    let found = number + by;
+    while (scenes[found - 1]?.missing.length) found += by;
+    return found;
+  }
 
   /** Show the panel and the picture of the current beat. */
   function draw() {
@@ -37,9 +45,10 @@ export function mount({ element, send }) {
     const hasFocus = $(".cr-scene").contains(document.activeElement);
     page.scene = isLecture ? at : 0;
     $(".cr-scene").hidden = !isLecture;
-    const minutes = scenes.reduce((sum, each) => sum + each.minutes, 0);
+    const offered = scenes.filter((each) => !each.missing.length);
+    const minutes = offered.reduce((sum, each) => sum + each.minutes, 0);
     setText($(".cr-scene-place"), at ? `Scene ${at} of ${scenes.length} · ${scenes[at - 1].minutes} min` : isSummary ? "Summary" : "Lecture");
-    setText($("h2"), at ? scene.question : isSummary ? "What was measured" : `${scenes.length} scenes, about ${minutes} minutes. PageDown starts.`);
+    setText($("h2"), at ? scene.question : isSummary ? "What was measured" : `${offered.length} scenes, about ${minutes} minutes. PageDown starts.`);
     $(".cr-scene-links").replaceChildren(...(isSummary ? [labLink("The lab", ""), " ", labLink("Its lab sheet, answered", "?tab=lab")] : []));
     setText($(".cr-guess"), at && beat === QUESTION ? scene.guess : "");
     $(".cr-answer").replaceChildren(...[[], emphasized(sentence, number), [create("span", {}, scene.variation), " ", create("span", { className: "cr-way-says" }, ways[0]?.says ?? "")]][beat]);
@@ -56,7 +65,7 @@ export function mount({ element, send }) {
     $(".cr-scene-list").hidden = !at && !isSummary;
     markLab();
     $(".cr-scene-on").disabled = isSummary;
-    setText($(".cr-scene-on span"), !at ? (isSummary ? "Next scene" : "Start") : beat === VARIATION && at === scenes.length ? "Summary" : NEXT[beat]);
+    setText($(".cr-scene-on span"), !at ? (isSummary ? "Next scene" : "Start") : isLast() ? (neighbor(at, 1) > scenes.length ? "Summary" : "Next scene") : NEXT[beat]);
     const { activeElement } = document;
     if (hasFocus && (activeElement === document.body || activeElement.disabled || !activeElement.checkVisibility())) $(isSummary ? ".cr-scene-back" : ".cr-scene-on").focus();
     if (!isLecture || isWhole) return; // an answer that comes later does not move the page
@@ -105,7 +114,7 @@ export function mount({ element, send }) {
 
   /** Request the first answer that the summary lacks. */
   function requestAnswer() {
-    const missing = scenes.findIndex((_, i) => !answers.has(i + 1));
+    const missing = scenes.findIndex(({ missing }, i) => !missing.length && !answers.has(i + 1));
     if (missing >= 0) send("reveal", { scene: missing + 1 });
   }
 
@@ -133,12 +142,12 @@ export function mount({ element, send }) {
   /** Move by one beat, 1 or −1. */
   function move(by) {
     if (!isLecture) return undefined;
-    if (isSummary) return by < 0 && open(scenes.length, VARIATION);
-    if (by < 0) return beat === VARIATION ? go(ANSWER) : scene.at && (beat === ANSWER ? open(scene.at) : open(scene.at - 1, VARIATION));
-    if (!scene.at) return open(1);
-    if (beat === QUESTION) return reveal();
-    if (beat === ANSWER) return go(VARIATION);
-    return scene.at < scenes.length ? open(scene.at + 1) : open(0, QUESTION, true);
+    if (isSummary) return by < 0 && open(neighbor(scenes.length + 1, -1), VARIATION);
+    if (by < 0) return beat === VARIATION ? go(ANSWER) : scene.at && (beat === ANSWER ? open(scene.at) : open(neighbor(scene.at, -1), VARIATION));
+    if (scene.at && beat === QUESTION) return reveal();
+    if (scene.at && !isLast()) return go(VARIATION);
+    const next = neighbor(scene.at, 1);
+    return next <= scenes.length ? open(next) : open(0, QUESTION, true);
   }
 
   /** Create a button that applies settings of the variation; the first is applied. */
@@ -152,10 +161,11 @@ export function mount({ element, send }) {
     return create("button", { type: "button", ariaPressed: String(i === 0), onclick }, title);
   }
 
-  function sceneItem({ question, minutes }, i) {
-    const button = create("button", { type: "button", onclick: () => open(i + 1) }, question);
+  function sceneItem({ question, minutes, missing }, i) {
+    const button = create("button", { type: "button", disabled: missing.length > 0, onclick: () => open(i + 1) }, question);
     const { sentence = "Measuring …", number } = answers.get(i + 1) ?? {};
-    return create("li", {}, button, " ", create("span", {}, ...(isSummary ? emphasized(sentence, number) : [`${minutes} min`])));
+    const words = missing.length ? ["needs " + missing.join(" and ")] : isSummary ? emphasized(sentence, number) : [`${minutes} min`];
+    return create("li", {}, button, " ", create("span", {}, ...words));
   }
 
   $(".cr-scene-back").addEventListener("click", () => move(-1));
@@ -215,7 +225,7 @@ export function mount({ element, send }) {
     } else if (scene.at && target > QUESTION) whenReady(reveal);
     draw();
     if (!sent.answer) return undefined;
-    if (target === VARIATION) setBeat(VARIATION);
+    if (target === VARIATION && !isLast()) setBeat(VARIATION);
     target = QUESTION;
     return undefined;
   };

@@ -28,22 +28,24 @@ def open_link(store: Store, sent: Mapping[str, str]) -> ShareLink:
     return parse_link(store, {**SCENES[number - 1].sets, **sent}, len(SCENES))
 
 
-def initial_value(link: ShareLink) -> str:
+def initial_value(store: Store, link: ShareLink) -> str:
     """Return the first value of the view: a scene, or 0, and the list of scenes."""
     hidden = [HIDEABLE[name] for name in link.query.hide or ()]
     lecture = bool(link.query.lecture)
-    return _encode(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden, scenes=list_of_scenes())
+    return _encode(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden, scenes=list_of_scenes(store))
 
 
-def list_of_scenes() -> list[dict[str, Any]]:
-    """Return the question and the planned minutes of each scene."""
-    return [{"question": scene.question, "minutes": scene.minutes} for scene in SCENES]
+def list_of_scenes(store: Store) -> list[dict[str, Any]]:
+    """Return the question, the planned minutes and the missing networks of each scene."""
+    names = ("question", "minutes")
+    return [{name: getattr(scene, name) for name in names} | {"missing": scene.missing(store)} for scene in SCENES]
 
 
 def scene_messages(store: Store) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield each scene as its message, before and after its answer is revealed."""
     for number, scene in enumerate(SCENES, start=1):
-        yield json.loads(_encode(number)), json.loads(_encode(number, scene.measured_answer(store)))
+        question = _encode(number, missing=scene.missing(store))
+        yield json.loads(question), json.loads(_encode(number, scene.measured_answer(store)))
 
 
 def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:

@@ -47,8 +47,9 @@ class Scene:
 
     minutes: planned. guess: what the audience predicts before the answer; choices: to vote on. sets: parameters of a
     link. variation: what to try after the answer. pictures: of the question, the answer and the variation; None if the
-    answer brings its own or there is none. answer: computes the answer. reads: files that it takes, so that their
-    content keys the cache.
+    answer brings its own or there is none. answer: computes the answer. needs: networks without which there is none;
+    another scene takes the default network in place of a missing one. reads: files that the answer takes, so that
+    their content keys the cache.
     """
 
     id: str
@@ -60,18 +61,26 @@ class Scene:
     sets: Mapping[str, str]
     pictures: tuple[Picture | None, Picture | None, Picture | None]
     choices: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     reads: tuple[Path, ...] = ()
 
     def link(self, store: Store) -> ShareLink:
         """Parse the scene's link with the available checkpoints."""
         return parse_link(store, self.sets)
 
+    def missing(self, store: Store) -> list[str]:
+        """List the networks that the scene needs and that are not available."""
+        available = {info.name for info in store.checkpoints()}
+        return [name for name in self.needs if name not in available]
+
     def measured_answer(self, store: Store) -> Answer:
         """Return the cached answer, or why there is none."""
+        if missing := self.missing(store):
+            return Answer(f"This scene needs {' and '.join(missing)}, not one of the networks here.", varied=False)
         try:
             return store.cache.compute(_answer, self, store)
         except ValueError as error:
-            return Answer(f"{error}.")
+            return Answer(f"{error}.", varied=False)
 
     def shown_pictures(self) -> list[dict[str, str] | None]:
         """Return the pictures with the titles of their tabs."""
@@ -154,6 +163,7 @@ SCENES = (
         intervention_answers.gating,
         {"model": "gru", "tab": "write", **SHORT_TEXT, "characters": "160"},
         (TEXT, None, CLAMPED_TEXT),
+        needs=("rnn", "gru"),
     ),
     Scene(
         "clamp",
@@ -175,5 +185,6 @@ SCENES = (
         {"model": "rnn", "tab": "compare", "tick": "rnn,minigpt"},
         (None, None, SURPRISAL),
         KINDS[:-1],
+        needs=("rnn", "minigpt"),
     ),
 )

@@ -175,6 +175,7 @@ def gradient(store: Store, link: ShareLink) -> Answer:
         f"{'; '.join(details)}. In brackets 95 % intervals.",
         shown={"tick": names},
         ways=tuple(ways),
+        varied=bool(ways),
     )
 
 
