@@ -92,12 +92,11 @@ def is_found(copy: Path, arguments: list[str]) -> bool:
     """Return whether the tests fail in this copy of the project."""
     words = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "2", "-p", "no:cacheprovider", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return (
-        subprocess.run(
-            words, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ).returncode
-        == 1
-    )
+    quiet = subprocess.DEVNULL
+    status = subprocess.run(words, cwd=copy, env=environment, stdout=quiet, stderr=quiet).returncode
+    if status not in (0, 1, 2):  # 2: pytest-xdist stopped at the first failure
+        raise RuntimeError(f"pytest could not run: exit code {status}")
+    return status > 0
 
 
 def main(argv: list[str] | None = None) -> int:
