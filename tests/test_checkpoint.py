@@ -69,6 +69,16 @@ def test_checkpoint_layer_norm_defaults_to_false(tmp_path):
     assert loaded.info.config == loaded.model.config == {"cell": "rnn", "hidden_dim": 4, "layer_norm": False}
 
 
+@pytest.mark.parametrize("number", [2**63 - 1, 2.0**63, -(2.0**63)])
+def test_recipe_has_numbers_up_to_two_to_the_63(tmp_path, number):
+    write_random(tmp_path)
+    edit_safetensors(tmp_path / "model.safetensors", set_metadata("recipe", {"a": number}))
+    assert checkpoint.describe(tmp_path).recipe == {"a": number}
+    edit_safetensors(tmp_path / "model.safetensors", set_metadata("recipe", {"a": number * 2.0}))
+    with pytest.raises(checkpoint.CheckpointError, match="numbers up to 2\\^63"):
+        checkpoint.describe(tmp_path)
+
+
 def test_loading_leaves_global_random_state_alone(tmp_path):
     write_random(tmp_path)
     before = torch.get_rng_state()

@@ -32,6 +32,7 @@ from charrnn.figures import (
 )
 from charrnn.figures.axes import LINE_HEIGHT, spread_labels
 from charrnn.figures.palette import AREA_OPACITY, BLUE, DASHES, FIXED_STYLES, LIGHT, MODELS, SPARSE_DOTS, mixed
+from charrnn.figures.training_curves import HEIGHT
 from charrnn.gradient_flow import GradientFlow
 from charrnn.metrics import Metrics, bits_per_char
 
@@ -288,6 +289,14 @@ def test_training_curves_draw_selected_parts_only():
         assert {trace.name for trace in figure.data} == {f"rnn, {part}" for part in parts}
     norm: Any = training_curves_figure(runs, parts=["gradient norm"]).layout
     assert norm.yaxis2.domain == (0, 1)
+
+
+def test_labels_of_close_curves_are_one_line_apart():
+    layout: Any = training_curves_figure([run("rnn", 1.4), run("gru", 1.395)], parts=["validation"]).layout
+    pixels = HEIGHT - layout.margin.t - layout.margin.b
+    low, high = layout.yaxis.range
+    above, below = ((high - label.y) / (high - low) * pixels + label.ay for label in layout.annotations)
+    assert below - above == pytest.approx(LINE_HEIGHT)
 
 
 def test_late_span_cuts_off_beginning():
