@@ -214,6 +214,8 @@ def test_late_answer_leaves_the_lab_in_place(context: BrowserContext, trained_ap
     hood = page.get_by_role("tab", name="Under the hood")
     expect(hood).to_have_attribute("aria-selected", "true")
     page.wait_for_function("scrollTo(0, 200) || scrollY === 200")
+    while not held:
+        page.wait_for_timeout(50)
     held[0].continue_()
     expect(page.locator(".cr-answer strong")).to_be_visible()
     assert page.evaluate("scrollY") > 0  # it follows the height of the panel above
