@@ -345,7 +345,7 @@ def contents(release: hub.Release) -> dict[str, bytes]:
 def test_release_with_fault_is_whole_or_refused(root, monkeypatch, name):
     """A push would delete a silently omitted file from the Hub."""
     for seed, folder in enumerate(("a", "b")):
-        write_checkpoint(root / "checkpoints" / folder, seed, [0] if folder == "a" else [])
+        write_checkpoint(root / "checkpoints" / folder, seed, [0, 100] if folder == "a" else [])
     folder = root / "checkpoints" / name
     with faults(root) as undisturbed:
         whole = contents(hub.release(folder, "me/rnn"))

@@ -153,27 +153,23 @@ def test_files_of_others_are_not_replaced(tmp_path: Path, capsys: pytest.Capture
     assert (tmp_path / "folder/theirs.txt").read_text() == (tmp_path / "page.html").read_text() == "theirs"
 
 
-def test_site_replaces_an_older_one(site: Site, tmp_path: Path):
-    (tmp_path / "charrnn").mkdir()
-    for name in ("index.html", "charrnn/site.json", "charrnn/old.js"):
-        (tmp_path / name).write_text("old")
-    command.require_replaceable(tmp_path)
-    assert "http.server" in command.write(site, tmp_path)
-    assert not (tmp_path / "charrnn/old.js").exists()
-    assert all((tmp_path / name).read_bytes() == content for name, content in site.all_files().items())
-
-
-def test_page_of_one_network_is_the_same_whatever_the_cache_holds(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_site_of_one_network_replaces_an_older_one(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    page, corpus = tmp_path / "lab.html", TEXT * 60
-    flags = ["--single-file", str(page), "--checkpoints", str(trained), "--networks", "gru"]
-    assert command.main(flags) == 0
-    built = page.read_bytes()
-    assert built.count(b'data-file="networks/') == 1
+    flags = ["--checkpoints", str(trained), "--networks", "gru"]
+    out, page = tmp_path / "site", tmp_path / "lab.html"
+    (out / "charrnn").mkdir(parents=True)
+    for name in ("index.html", "charrnn/site.json", "charrnn/old.js"):
+        (out / name).write_text("old")
+    assert command.main([str(out), *flags]) == 0 and command.main(["--single-file", str(page), *flags]) == 0
+    assert not (out / "charrnn/old.js").exists() and "http.server" in capsys.readouterr().out
+    assert [model["name"] for model in json.loads((out / "charrnn/site.json").read_text())["models"]["models"]] == [
+        "gru"
+    ]
+    built, corpus = page.read_bytes(), TEXT * 60
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
     monkeypatch.setattr("charrnn.corpus.TINY_SHAKESPEARE_SHA256", hashlib.sha256(corpus.encode()).hexdigest())
     cache_path().write_text(corpus)
     assert cached_tiny_shakespeare() == corpus
-    assert command.main(flags) == 0, "a page that was built is replaced"
-    assert page.read_bytes() == built
+    assert command.main(["--single-file", str(page), *flags]) == 0, "a page that was built is replaced"
+    assert page.read_bytes() == built, "whatever the cache holds"

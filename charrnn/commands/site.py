@@ -76,11 +76,10 @@ def build(options: argparse.Namespace) -> str:
         html = single_file(site)
         target.write_text(html, encoding="utf-8")
         return f"{target}: {len(html.encode()):,} bytes"
-    return write(site, target)
+    return _write(site, target)
 
 
-def write(site: Site, out: Path) -> str:
-    """Write the site to a folder in place of an older one and describe it."""
+def _write(site: Site, out: Path) -> str:
     shutil.rmtree(out / SITE_FOLDER, ignore_errors=True)
     site.write(out)
     sizes = [len(content) for content in site.all_files().values()]

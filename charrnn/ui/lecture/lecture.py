@@ -10,7 +10,7 @@ from anyio.to_thread import run_sync
 
 from charrnn.ranges import Range
 from charrnn.ui.lecture.answer import Answer
-from charrnn.ui.lecture.scenes import SCENES
+from charrnn.ui.lecture.scenes import SCENES, available_networks
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.malloc_trim import MEMORY_USE
 from charrnn.ui.server.request_parameters import count_of
@@ -37,15 +37,17 @@ def initial_value(store: Store, link: ShareLink) -> str:
 
 def list_of_scenes(store: Store) -> list[dict[str, Any]]:
     """Return the question, the planned minutes and the missing networks of each scene."""
-    names = ("question", "minutes")
-    return [{name: getattr(scene, name) for name in names} | {"missing": scene.missing(store)} for scene in SCENES]
+    available = available_networks(store)
+    return [
+        {"question": scene.question, "minutes": scene.minutes, "missing": scene.missing(available)} for scene in SCENES
+    ]
 
 
 def scene_messages(store: Store) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield each scene as its message, before and after its answer is revealed."""
-    for number, scene in enumerate(SCENES, start=1):
-        question = _encode(number, missing=scene.missing(store))
-        yield json.loads(question), json.loads(_encode(number, scene.measured_answer(store)))
+    for number, listed in enumerate(list_of_scenes(store), start=1):
+        answer = SCENES[number - 1].measured_answer(store)
+        yield json.loads(_encode(number)) | listed, json.loads(_encode(number, answer))
 
 
 def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:

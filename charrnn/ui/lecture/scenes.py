@@ -6,7 +6,7 @@ Its answer is measured on the available checkpoints when it is revealed (`traine
 `intervention_answers.py`), or read from the analyses saved beside them; no result is written here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -68,14 +68,13 @@ class Scene:
         """Parse the scene's link with the available checkpoints."""
         return parse_link(store, self.sets)
 
-    def missing(self, store: Store) -> list[str]:
+    def missing(self, available: Collection[str]) -> list[str]:
         """List the networks that the scene needs and that are not available."""
-        available = {info.name for info in store.checkpoints()}
         return [name for name in self.needs if name not in available]
 
     def measured_answer(self, store: Store) -> Answer:
         """Return the cached answer, or why there is none."""
-        if missing := self.missing(store):
+        if missing := self.missing(available_networks(store)):
             return Answer(f"This scene needs {' and '.join(missing)}, not one of the networks here.", varied=False)
         try:
             return store.cache.compute(_answer, self, store)
@@ -85,6 +84,11 @@ class Scene:
     def shown_pictures(self) -> list[dict[str, str] | None]:
         """Return the pictures with the titles of their tabs."""
         return [picture and {"tab": TABS[picture.tab], "selector": picture.selector} for picture in self.pictures]
+
+
+def available_networks(store: Store) -> set[str]:
+    """Return the names of the checkpoints."""
+    return {info.name for info in store.checkpoints()}
 
 
 def _answer(scene: Scene, store: Store) -> Answer:
