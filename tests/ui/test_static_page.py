@@ -264,6 +264,51 @@ def test_page_goes_on_without_its_server(chromium: BrowserContext, pages: Path, 
             lab.errors.clear()
 
 
+def test_lecture_goes_on_without_its_server(chromium: BrowserContext, pages: Path):
+    with ExitStack() as server:
+        address = server.enter_context(served(pages))
+        with opened(chromium, f"{address}{BELOW}/?lecture=1") as lab:
+            expect(lab.page.locator(".cr-scene-loading")).to_contain_text("Everything is loaded")
+            server.close()
+            chromium.set_offline(True)
+            try:
+                for scene in (SCENES[i] for i in range(9) if not {"gru", "minigpt"} & {*SCENES[i].needs}):
+                    lab.page.keyboard.press("PageDown")
+                    expect(lab.page.locator(".cr-guess")).to_have_text(scene.guess)
+                    until(lab.run, actions.IS_IDLE)
+                    lab.page.keyboard.press("PageDown")
+                    expect(lab.page.locator(".cr-scene-on")).not_to_contain_text("Reveal")
+                    if scene.pictures[1] and scene.pictures[1].tab == "gradients":
+                        expect(lab.page.locator(".cr-plot[data-on-stage=picture] .main-svg").first).to_be_visible()
+                    if "Try it" in lab.page.locator(".cr-scene-on").inner_text():
+                        lab.page.keyboard.press("PageDown")
+                lab.page.keyboard.press("PageDown")
+                expect(lab.page.locator(".cr-scene h2")).to_have_text("What was measured")
+                expect(lab.page.locator(".cr-scenes")).not_to_contain_text("Measuring")
+            finally:
+                chromium.set_offline(False)
+
+
+def test_lecture_goes_on_without_an_answer(chromium: BrowserContext, editions: dict[str, str]):
+    chromium.route("**/kept/scene-*", lambda route: route.abort())
+    with opened(chromium, editions["folder"] + "?lecture=1") as lab:
+        expect(lab.page.locator(".cr-scene-loading")).to_contain_text("There is no connection")
+        lab.page.keyboard.press("PageDown")
+        expect(lab.page.locator(".cr-guess")).to_have_text(SCENES[0].guess)
+        lab.page.keyboard.press("PageDown")
+        answer = lab.page.locator(".cr-answer")
+        expect(answer).to_contain_text("could not be loaded")
+        lab.page.keyboard.press("PageDown")
+        expect(lab.page.locator(".cr-guess")).to_have_text(SCENES[1].guess)
+        lab.page.keyboard.press("r")
+        expect(answer).to_contain_text("R asks again")
+        chromium.unroute("**/kept/scene-*")
+        lab.page.keyboard.press("r")
+        expect(answer).to_contain_text("Vanilla RNN has no known unit")
+        assert all("ERR_FAILED" in error for error in lab.errors), lab.errors
+        lab.errors.clear()
+
+
 def test_views_that_need_python_say_so(chromium: BrowserContext, editions: dict[str, str]):
     with opened(chromium, editions["folder"]) as lab:
         actions.wait_for_text(lab.run)
@@ -301,7 +346,8 @@ def test_scenes_of_a_lecture_are_revealed(chromium: BrowserContext, editions: di
             lab.page.get_by_role("button", name="All scenes").click()  # the site has no GRU and no MiniGPT
             expect(lab.page.locator(".cr-scene h2")).to_contain_text("7 scenes, about 16 minutes")
             missing = lab.page.locator(".cr-scenes li:has(:disabled)")
-            expect(missing).to_have_text([f"{SCENES[6].question} needs gru", f"{SCENES[8].question} needs minigpt"])
+            ends = f"{SCENES[6].question} needs gru, not", f"{SCENES[8].question} needs minigpt, not"
+            expect(missing).to_have_text([f"{end} among the networks here" for end in ends])
             lab.page.locator(".cr-scenes button").nth(5).click()
             expect(place).to_contain_text("Scene 6")
             for label in ("Reveal", "Try it", "Next scene"):
@@ -310,6 +356,11 @@ def test_scenes_of_a_lecture_are_revealed(chromium: BrowserContext, editions: di
             for label in ("Reveal", "Summary"):
                 lab.page.get_by_role("button", name=label).click()
             expect(lab.page.locator(".cr-scene h2")).to_have_text("What was measured")
+            lab.page.reload()
+            expect(lab.page.locator(".cr-scene h2")).to_have_text("What was measured")
+            expect(lab.page.locator(".cr-scenes")).to_contain_text("Vanilla RNN has no known unit")
+        with opened(chromium, editions[edition] + "?lecture=1&scene=7") as lab:
+            expect(lab.page.locator(".cr-scenes li:has(:disabled)")).to_have_count(2)
 
 
 def test_axe_finds_nothing_serious_in_the_folder(chromium: BrowserContext, editions: dict[str, str]):

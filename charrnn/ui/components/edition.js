@@ -9,7 +9,7 @@ export const edition = {
   /** Return a Promise of the bytes of a file; an Error if it cannot be loaded. */
   async readFile(path) {
     const response = await fetch(edition.fileUrl(path)).catch(() => null); // null: there is no connection
-    if (!response?.ok) throw new Error(`${path} could not be loaded (${response ? `status ${response.status}` : "no answer"}): reload the page.`);
+    if (!response?.ok) throw new Error(`${path} could not be loaded (${response ? `status ${response.status}` : "no answer"}): check the connection, then reload the page.`);
     return response.arrayBuffer();
   },
   /** (startEngine, onRunner) -> the provider of the page's text; null for the app's, session/page_provider.js. */

@@ -2,6 +2,7 @@
 
 import { create, setText } from "../components/create_element.js";
 import { splitAround } from "../components/code_points.js";
+import { PLACE, isOfLecture, opensStage, parameters } from "../components/lecture_address.js";
 import { navigate, openTab } from "../components/navigate.js";
 import { signed } from "../components/number_format.js";
 import { fill, page, whenReady } from "../components/page_state.js";
@@ -10,8 +11,10 @@ import { applySettings } from "../sidebar/apply_link.js";
 import { createStage } from "./stage.js";
 
 const [QUESTION, ANSWER, VARIATION] = [0, 1, 2]; // the beats of a scene
-const PLACE = ["scene", "beat"]; // in the address
 const NEXT = ["Reveal", "Try it"];
+const SUMMARY = "summary"; // in place of a beat in the address
+const PATIENCE_MS = 20_000; // without an answer, until the lecture can go on without it
+const GO_ON = "R asks again, PageDown goes on.";
 
 /** Set up the panel; returns a function that takes the server's scenes and answers. */
 export function mount({ element, send }) {
@@ -27,9 +30,11 @@ export function mount({ element, send }) {
   let isWhole = false; // the whole lab is shown
   let isSummary = false; // the list has the answers
   const answers = new Map(); // by number of the scene
+  let loading = ""; // how much the page has loaded, said below the list
+  let silence = null; // the timer of an answer
 
   const picture = () => scene.pictures?.[beat] ?? null;
-  const isLast = () => beat === VARIATION || (beat === ANSWER && !scene.answer.varied);
+  const isLast = () => scene.problem || beat === VARIATION || (beat === ANSWER && !scene.answer.varied);
 
   /** Return the number of the next scene, or with −1 the previous one; 0 is before the first one. */
   function neighbor(number, by) {
@@ -51,11 +56,12 @@ export function mount({ element, send }) {
     setText($("h2"), at ? scene.question : isSummary ? "What was measured" : `${offered.length} scenes, about ${minutes} minutes. PageDown starts.`);
     $(".cr-scene-links").replaceChildren(...(isSummary ? [labLink("The lab", ""), " ", labLink("Its lab sheet, answered", "?tab=lab")] : []));
     setText($(".cr-guess"), at && beat === QUESTION ? scene.guess : "");
-    $(".cr-answer").replaceChildren(...[[], emphasized(sentence, number), [create("span", {}, scene.variation), " ", create("span", { className: "cr-way-says" }, ways[0]?.says ?? "")]][beat]);
+    $(".cr-answer").replaceChildren(...[at && scene.problem ? [`${scene.problem} ${GO_ON}`] : scene.isAsked ? ["Measuring …"] : [], emphasized(sentence, number), [create("span", {}, scene.variation), " ", create("span", { className: "cr-way-says" }, ways[0]?.says ?? "")]][beat]);
     $(".cr-scene-details").hidden = beat !== ANSWER || !details;
     setText($(".cr-scene-details p"), details);
     $(".cr-scene-ways").replaceChildren(...(beat === VARIATION ? ways.map(wayButton) : []));
     $(".cr-scenes").replaceChildren(...(at ? [] : scenes.map(sceneItem)));
+    setText($(".cr-scene-loading"), at || isSummary ? "" : loading);
     $(".cr-choices").replaceChildren(...(beat === QUESTION ? scene.choices ?? [] : []).map((choice) => create("li", {}, choice)));
     $(".cr-scene-texts").replaceChildren(...(beat === ANSWER ? texts.map(figure) : []));
     $(".cr-scene-shaded").hidden = beat !== ANSWER || !texts.some(([, text, divergence]) => splitAround(text, divergence)[1]);
@@ -92,9 +98,9 @@ export function mount({ element, send }) {
     setText($(".cr-scene-lab"), isWhole ? "Back to lecture" : "Whole lab");
   }
 
-  /** Put a scene and its beat, from 1, into the address. */
+  /** Put a scene and its beat, or the summary, into the address. */
   function keepAddress(number, shownBeat) {
-    const place = [["scene", number], ["beat", shownBeat + 1]].slice(0, number ? 1 + (shownBeat > QUESTION) : 0);
+    const place = number ? [["scene", number], ["beat", shownBeat + 1]].slice(0, 1 + (shownBeat > QUESTION)) : isSummary ? [["beat", SUMMARY]] : [];
     const own = parameters().filter(isOfLecture).filter(([name]) => !PLACE.includes(name));
     history.replaceState(history.state, "", "?" + new URLSearchParams([...own, ...place]));
   }
@@ -105,6 +111,8 @@ export function mount({ element, send }) {
     applySettings({ clamp: null });
     page.requestedScene = number;
     [target, isWhole, isSummary] = [atBeat, false, withAnswers];
+    $(".cr-scene-details").open = false;
+    clearTimeout(silence);
     keepAddress(number, QUESTION);
     if (number) return send("scene", { scene: number });
     [scene, beat] = [{ at: 0 }, QUESTION];
@@ -115,14 +123,27 @@ export function mount({ element, send }) {
   /** Request the first answer that the summary lacks. */
   function requestAnswer() {
     const missing = scenes.findIndex(({ missing }, i) => !missing.length && !answers.has(i + 1));
-    if (missing >= 0) send("reveal", { scene: missing + 1 });
+    if (missing >= 0) ask(missing + 1);
+  }
+
+  function ask(number) {
+    clearTimeout(silence);
+    silence = setTimeout(() => report("There is no answer yet."), PATIENCE_MS);
+    send("reveal", { scene: number });
   }
 
   function reveal() {
     if (!isLecture || !scene.at || beat !== QUESTION || scene.isAsked) return;
-    scene.isAsked = true;
-    $(".cr-answer").textContent = "Measuring …";
-    send("reveal", { scene: scene.at });
+    [scene.isAsked, scene.problem] = [true, ""];
+    draw();
+    ask(scene.at);
+  }
+
+  /** Show why there is no answer; the lecture can go on, and an answer that comes later is shown. */
+  function report(problem) {
+    clearTimeout(silence);
+    [scene.isAsked, scene.problem, target] = [false, problem, QUESTION];
+    draw();
   }
 
   /** Show another beat of a revealed scene. */
@@ -142,10 +163,13 @@ export function mount({ element, send }) {
   /** Move by one beat, 1 or −1. */
   function move(by) {
     if (!isLecture) return undefined;
+    if (isWhole) {
+      isWhole = false;
+      draw();
+    }
     if (isSummary) return by < 0 && open(neighbor(scenes.length + 1, -1), VARIATION);
     if (by < 0) return beat === VARIATION ? go(ANSWER) : scene.at && (beat === ANSWER ? open(scene.at) : open(neighbor(scene.at, -1), VARIATION));
-    if (scene.at && beat === QUESTION) return reveal();
-    if (scene.at && !isLast()) return go(VARIATION);
+    if (scene.at && !isLast()) return beat === QUESTION ? reveal() : go(VARIATION);
     const next = neighbor(scene.at, 1);
     return next <= scenes.length ? open(next) : open(0, QUESTION, true);
   }
@@ -163,8 +187,8 @@ export function mount({ element, send }) {
 
   function sceneItem({ question, minutes, missing }, i) {
     const button = create("button", { type: "button", disabled: missing.length > 0, onclick: () => open(i + 1) }, question);
-    const { sentence = "Measuring …", number } = answers.get(i + 1) ?? {};
-    const words = missing.length ? ["needs " + missing.join(" and ")] : isSummary ? emphasized(sentence, number) : [`${minutes} min`];
+    const { sentence = scene.problem || "Measuring …", number } = answers.get(i + 1) ?? {};
+    const words = missing.length ? [`needs ${missing.join(" and ")}, not among the networks here`] : isSummary ? emphasized(sentence, number) : [`${minutes} min`];
     return create("li", {}, button, " ", create("span", {}, ...words));
   }
 
@@ -200,17 +224,23 @@ export function mount({ element, send }) {
   page.on("scene-revealed", reveal);
 
   return (value) => {
-    const { lecture, hide, scenes: list, ...sent } = JSON.parse(value);
+    const { lecture, hide, scenes: list, ...message } = JSON.parse(value);
+    const sent = list?.[message.at - 1]?.missing.length ? { at: 0 } : message; // the list names what the scene needs
     if (lecture !== undefined) {
       [isLecture, scenes] = [lecture, list];
-      isWhole = !sent.at && !parameters().every(isOfLecture); // a link to a tab or a text
-      target = (Number(new URLSearchParams(location.search).get("beat")) || 1) - 1;
+      isWhole = !opensStage();
+      const place = new URLSearchParams(location.search).get("beat");
+      isSummary = isLecture && !sent.at && place === SUMMARY;
+      target = (Number(place) || 1) - 1;
       style.textContent = hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
+      if (isSummary) requestAnswer();
+    } else if (sent.loading) {
+      loading = sent.loading;
+      return scene.at ? undefined : draw();
     } else if (sent.answer && !sent.at) {
-      scene.isAsked = false;
-      target = QUESTION;
-      return setText($(".cr-answer"), sent.answer.sentence); // why there is none
+      return report(sent.answer.sentence);
     }
+    if (sent.answer) clearTimeout(silence);
     if (sent.answer) answers.set(sent.at, sent.answer);
     if (sent.answer && isSummary) {
       requestAnswer();
@@ -230,11 +260,6 @@ export function mount({ element, send }) {
     return undefined;
   };
 }
-
-const parameters = () => [...new URLSearchParams(location.search)];
-
-/** Check if a parameter of the address is no setting of the page. */
-const isOfLecture = ([name]) => ["lecture", "hide", ...PLACE].includes(name) || name.startsWith("__");
 
 /** Apply settings of a scene to the page. */
 function apply({ unit, position, temperature, ...settings }) {

@@ -1,5 +1,6 @@
 // Saves text, settings, tab and cursor in the session storage, for a reload of the page.
 
+import { opensStage } from "../components/lecture_address.js";
 import { openTab } from "../components/navigate.js";
 import { page, whenReady } from "../components/page_state.js";
 import { session } from "./page_session.js";
@@ -26,10 +27,10 @@ export function savePage(element) {
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && save());
 }
 
-/** Return the saved state if the page has been reloaded, else null. The link of a lecture scene takes precedence. */
+/** Return the saved state if the page has been reloaded, else null. The stage of a lecture takes precedence. */
 export function savedPage() {
   const [navigation] = performance.getEntriesByType("navigation");
-  if (navigation?.type === "navigate" || new URLSearchParams(location.search).has("scene")) return null;
+  if (navigation?.type === "navigate" || opensStage()) return null;
   try {
     const saved = JSON.parse(sessionStorage.getItem(KEY));
     return saved?.href === location.href ? saved : null;

@@ -22,8 +22,6 @@ function valueOf(query, name) {
 export const keyOf = (fields, query) => JSON.stringify(fields.map((name) => valueOf(query, name)));
 
 export class Answers {
-  #loaded = new Map(); // file -> Promise of its messages, so that an answer can be shown again without a connection
-
   /**
    * kept: by view, see KeptAnswers in Python. readJson(name) -> Promise of a file's value.
    * live: by view, a function from a query and `kept`, the messages kept for it or null, to the messages of its answer.
@@ -50,19 +48,9 @@ export class Answers {
     if (!kept || kept.blank.some((name) => query.form?.[name])) return null;
     const [file, isExact] = this.#find(kept, JSON.parse(keyOf(kept.fields, query)));
     if (!file) return null;
-    const messages = await this.#load(file);
+    const messages = await this.readJson(file);
     const shown = isExact ? messages : messages.map((message) => ({ ...message, words: `${message.words} ${SIMILAR}` }));
     return kept.models ? shown.map((message) => (message.models ? selectModels(message, query.names) : message)) : shown;
-  }
-
-  /** Return a Promise of the messages in a file. */
-  #load(file) {
-    if (!this.#loaded.has(file)) {
-      const messages = this.readJson(file);
-      this.#loaded.set(file, messages);
-      messages.catch(() => this.#loaded.delete(file)); // the next query tries again
-    }
-    return this.#loaded.get(file);
   }
 
   /** Return the file of an answer and whether it is exactly that of these values. */

@@ -6,17 +6,18 @@ import { onTheme } from "../page_state.js";
 
 let loading = null;
 
-/** Load plotly.js once. */
-function plotly() {
+/** Load plotly.js once; returns a Promise of it. */
+export function loadPlotly() {
   loading ||= (async () => {
     const script = document.createElement("script");
     script.src = await edition.fileUrl("plotly.min.js");
     return new Promise((resolve, reject) => {
       script.onload = () => resolve(window.Plotly);
-      script.onerror = () => reject(new Error("the plotting library could not be loaded; reload the page"));
+      script.onerror = () => reject(new Error("the plotting library could not be loaded (no answer): check the connection, then reload the page"));
       document.head.append(script);
     });
   })();
+  loading.catch(() => (loading = null)); // the next figure tries again
   return loading;
 }
 
@@ -68,7 +69,7 @@ export function createFigure(box, onError, onClick = null) {
     box.hidden = !shown.figure;
     if (!shown.figure) return;
     box.setAttribute("aria-label", shown.words);
-    Plotly ||= await plotly();
+    Plotly ||= await loadPlotly();
     if (!shown.figure) return; // it was replaced meanwhile
     const figure = resolveColors(shown.figure, getComputedStyle(document.body));
     const { height, ...own } = figure.layout;
