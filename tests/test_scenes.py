@@ -108,7 +108,7 @@ def check_unit(answer: Answer, name: str, concept: str) -> tuple[int, int, float
     row = list(zip(best["view"], best["concept"], strict=True)).index(("h", concept))
     unit, direction = (int(units.numbers("best", key)[row]) for key in ("unit", "direction"))
     score, low, high = (units.numbers("best", key)[row] for key in ("held_out", "low", "high"))
-    assert answer.shown["unit"] == unit and f"Unit {unit}" in answer.sentence
+    assert answer.shown["unit"] == unit and f"Unit {unit} " in answer.sentence
     assert (" higher " if direction > 0 else " lower ") in answer.sentence
     assert f"{score:.3f} ({low:.3f} to {high:.3f})" in answer.details
     check_sentence(answer)

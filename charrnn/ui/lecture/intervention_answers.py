@@ -58,7 +58,7 @@ def saturation(store: Store, link: ShareLink) -> Answer:
     h = all_activations(loaded.decoder, ids, "h").astype(np.float64)  # (T, H)
     passed = (1 - h**2).mean(axis=1)  # (T,)
     eigenvalues = np.abs(spectra(loaded.checkpoint.model)[0].eigenvalues)
-    flows = {g: scaled_gradients(store, loaded, g) for g in (SCALED, 0.7, 1.0)}
+    flows = {g: scaled_gradients(store, loaded, g) for g in (1.0, SCALED, 0.7)}
     bits = {g: read_bits(scale_recurrent(loaded.checkpoint.model, g).decoder(), ids).mean() for g in flows}
     at_one, scaled = flows[1.0], flows[SCALED]
     outside = f"{(eigenvalues > 1).sum()} of {len(eigenvalues)} eigenvalues lie outside the circle"

@@ -81,8 +81,8 @@ def newline(store: Store, link: ShareLink) -> Answer:
     (auc,) = roc_auc(rank_order(h), np.array([[character == "\n"] for character in source.text]))  # (U,)
     know = int((np.maximum(auc, 1 - auc) > KNOWS_FROM).sum())
     return Answer(
-        f"{know} of {len(auc)} separate line ends more than {percent(KNOWS_FROM)} of the time. Unit {best.unit}: "
-        f"{_level(best)} there than elsewhere {share} of the time.",
+        f"{know} of {len(auc)} know it. Unit {best.unit} is {_level(best)} at a line end than at "
+        f"another character in {share} of pairs.",
         share,
         f"{know} units have an area under the ROC curve above {KNOWS_FROM:g} for line ends, over {len(h):,} characters "
         f"of {source.origin}. {describe_unit(best, link.loaded)}",
@@ -110,12 +110,12 @@ def speaker(store: Store, link: ShareLink) -> Answer:
     level, number = "higher" if best.direction > 0 else "lower", percent(share, 1)
     tracked = "names, not capitals" if share > NAMES_FROM else "capitals, not names"
     return Answer(
-        f"Unit {best.unit} tracks {tracked}: it is {_level(best)} in a name than at another capital {number} of "
-        "the time.",
+        f"Unit {best.unit} tracks {tracked}: it is {_level(best)} in a name than at another "
+        f"capital in {number} of pairs.",
         number,
         f"Mean of h at the {names.sum()} characters of names {signed(h[names].mean(), 2)}, at {capitals.sum()} other "
         f"capitals {signed(h[capitals].mean(), 2)}, elsewhere {signed(h[~compared].mean(), 2)}; in a name {level} "
-        f"{with_ends} of the time, over {len(h):,} characters of {source.origin}. "
+        f"in {with_ends} of pairs, over {len(h):,} characters of {source.origin}. "
         f"{describe_unit(best, loaded)}",
         shown={"unit": best.unit, "position": near_name(text)},
     )

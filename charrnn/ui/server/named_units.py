@@ -8,7 +8,8 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.neurons import VALUES, BestUnit, leaderboards_from_record
 from charrnn.ui.server.saved_analysis import saved_analysis
 
-COUNTS = {
+NAMES = {
+    "line end": "newline comes next",  # the newline itself is another concept
     "position in line": "counts along the line",
     "position in word": "counts along the word",
     "position in sentence": "counts along the sentence",
@@ -20,7 +21,7 @@ NUMERIC = {concept.name for concept in VALUES}
 
 def name_of(best: BestUnit) -> str:
     """Return what the page calls a unit."""
-    return COUNTS.get(best.concept, best.concept) if best.held_out >= MIN_COUNT else best.concept
+    return NAMES.get(best.concept, best.concept) if best.held_out >= MIN_COUNT else best.concept
 
 
 @dataclass(frozen=True)

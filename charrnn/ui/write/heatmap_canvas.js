@@ -47,7 +47,9 @@ export class Heatmap {
     const width = this.canvas.parentElement.clientWidth;
     if (!width) return;
     this.ratio = (window.devicePixelRatio || 1) * (this.canvas.currentCSSZoom ?? 1);
-    this.visible.fit(width);
+    const style = getComputedStyle(this.canvas);
+    const narrowest = parseFloat(style.getPropertyValue("--cr-column"));
+    this.visible.fit(width, narrowest);
     const units = this.rows ? this.rows.length : 256;
     this.rowHeight = this.measureRows(units);
     this.canvas.width = Math.round(width * this.ratio);
@@ -58,8 +60,7 @@ export class Heatmap {
     this.cellCanvas.height = this.lines.length;
     this.image = this.cellCanvas.getContext("2d").createImageData(this.columns, this.lines.length);
     this.pixels = new Uint32Array(this.image.data.buffer);
-    const style = getComputedStyle(this.canvas);
-    this.font = Math.round(Math.min(11, (width / this.columns) * 1.55) * this.ratio) + "px " + style.fontFamily;
+    this.font = Math.round(Math.min(1.8 * narrowest, (width / this.columns) * 1.55) * this.ratio) + "px " + style.fontFamily;
   }
 
   /** Return the height of a row in device pixels, a whole number if possible. Fewer rows use the height of all. */

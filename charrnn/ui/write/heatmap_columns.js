@@ -2,7 +2,6 @@
 
 const MAX_COLUMNS = 120;
 const MIN_COLUMNS = 20;
-const MIN_COLUMN_WIDTH = 6; // CSS pixels, for a legible character
 
 export class VisibleColumns {
   constructor() {
@@ -11,10 +10,10 @@ export class VisibleColumns {
     this.start = null; // position of the leftmost column; null for the end of the text
   }
 
-  /** Set the number of columns for a width in CSS pixels. */
-  fit(width) {
+  /** Set the number of columns for a width and a smallest width of a column, in CSS pixels. */
+  fit(width, narrowest) {
     this.width = width;
-    this.count = Math.max(MIN_COLUMNS, Math.min(MAX_COLUMNS, Math.floor(width / MIN_COLUMN_WIDTH)));
+    this.count = Math.max(MIN_COLUMNS, Math.min(MAX_COLUMNS, Math.floor(width / narrowest)));
   }
 
   /** Return the position in the leftmost column of a text of this length. */
