@@ -136,6 +136,15 @@ def test_named_units_are_shown_as_strips(context: BrowserContext, app: str):
     page = open_page(context, app + "?model=lstm&view=c")
     names = page.locator(".cr-strip-names b")
     expect(names).to_have_text([unit.name for unit in units])
+    colors = {
+        (True, 1): "blue to orange",
+        (True, -1): "orange to blue",
+        (False, 1): "more orange",
+        (False, -1): "more blue",
+    }
+    expect(page.locator(".cr-strip-names span")).to_have_text(
+        [f"unit {unit.unit} of c · {colors[unit.numeric, unit.direction]}" for unit in units]
+    )
     expect(page.locator(".cr-row-names button")).to_have_count(len(view.named.units))
     page.locator(".cr-all-units").click()
     expect(page.locator(".cr-canvas")).to_be_hidden()

@@ -123,7 +123,7 @@ def speaker(store: Store, link: ShareLink) -> Answer:
 
 def _level(best: BestUnit) -> str:
     """Say where a unit is at its concept, and the color of the text there."""
-    return "higher (orange)" if best.direction > 0 else "lower (blue)"
+    return "higher (more orange)" if best.direction > 0 else "lower (more blue)"
 
 
 def last_position(inside: Sequence[bool] | np.ndarray) -> int:

@@ -15,11 +15,12 @@ export function nameOf({ view, model }, unit) {
   return named ? ` (${model.step < view.named.step ? "once trained: " : ""}${named.name})` : "";
 }
 
-/** Describe the colors that stand for the concept of a unit. */
+/** Describe the colors that stand for the concept of a unit, compared with elsewhere: both can be on one side of zero. */
 function describeColors({ numeric, direction }, view) {
   const colors = [view.low < 0 ? "blue" : "no colour", "orange"];
   if (direction < 0) colors.reverse();
-  return numeric ? colors.join(" to ") : colors[1];
+  if (numeric) return colors.join(" to ");
+  return colors[1] === "no colour" ? "less orange" : "more " + colors[1];
 }
 
 export class RowNames {
