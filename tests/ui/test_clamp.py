@@ -53,10 +53,7 @@ def expect_clamped(page: Page, reference: Reference, text: str, *clamps: Clamp) 
     at = next(i for i, (a, b) in enumerate(zip(free, clamped, strict=True)) if a != b)
     assert part.locator(".cr-written mark").all_text_contents() == [free[at], clamped[at]]
     assert [len(common) for common in part.locator(".cr-common").all_text_contents()] == [at - len("ROMEO:\n")] * 2
-    wanted = [[clamp.name, clamp.unit, clamp.value] for clamp in clamps]  # the texts come before their cost
-    applied = "JSON.stringify(charrnn.appliedClamps.map(({ name, unit, value }) => [name, unit, value]))"
-    page.wait_for_function(f"(wanted) => {applied} === JSON.stringify(wanted)", arg=wanted)
-    expect(part.locator(".cr-cost")).to_contain_text("bits per character")
+    expect(part.locator(".cr-cost")).to_contain_text("bits per character")  # never that of the former clamps
     cost = part.locator(".cr-cost").inner_text()
     delta, *found = numbers(cost)
     before, after = found[-2:]

@@ -20,7 +20,7 @@ export function mount({ element, send }) {
   let clamps = null; // of the texts; null while the server chooses a value
 
   const request = () => ({ form: { clamps: page.clamps, neuron: page.selectedUnit ?? null, text: text() } });
-  const view = createViewQuery({ element, send, request, show, pause: PAUSE_MS });
+  const view = createViewQuery({ element, send, request, show, pause: PAUSE_MS, onAsk: hideCost });
 
   function textRequest() {
     if (!clamps || !page.checkpoint) return null;
@@ -39,6 +39,7 @@ export function mount({ element, send }) {
   const rows = createClampRows($(".cr-clamps"), (changed) => {
     page.clamps = changed;
     page.clampsOf = page.checkpoint?.name;
+    hideCost(); // it is that of the former clamps
     view.askLater();
     if (chooseClamps()) texts.askLater();
   });
@@ -55,6 +56,11 @@ export function mount({ element, send }) {
   function chooseClamps() {
     clamps = page.clamps?.length && page.clamps.every(({ value }) => typeof value === "number") ? page.clamps : null;
     return clamps;
+  }
+
+  function hideCost() {
+    $(".cr-cost").textContent = "Measuring …";
+    $(".cr-numbers").hidden = true;
   }
 
   function ask() {
