@@ -112,9 +112,9 @@ def test_exercise_half_life_accepts_factor(store: Store):
     [
         ("lstm", "forget", {}, "This exercise needs the GRU."),
         ("gru", "forget", {"clamps": [clamp("h", 0.0)]}, "h is neither r nor z: freeze one of them, or both"),
-        ("rnn", "reset", {"part": "c", "unit": 1}, "part is 'c': give one of h"),
-        ("rnn", "reset", {"part": "h", "unit": 256}, "unit is 256: give a whole number from 0 to 255"),
-        ("rnn", "half-life", {"guess": "long"}, "the half-life is 'long': give 0.01 to 1000"),
+        ("rnn", "reset", {"part": "c", "unit": 1}, "Part is 'c': give one of h"),
+        ("rnn", "reset", {"part": "h", "unit": 256}, "Unit is 256: give a whole number from 0 to 255"),
+        ("rnn", "half-life", {"guess": "long"}, "The half-life is 'long': give 0.01 to 1000"),
     ],
 )
 def test_exercise_with_invalid_input_passes_nothing(store: Store, model, exercise, form, words):

@@ -41,5 +41,5 @@ test("a live answer gets the kept messages; its error is shown", async () => {
       throw new Error("no more");
     },
   };
-  assert.deepEqual(await words({ view: "h", unit: 1 }, "unit", live), ["a1", "no more"]);
+  assert.deepEqual(await words({ view: "h", unit: 1 }, "unit", live), ["a1", "No more."]);
 });

@@ -28,7 +28,7 @@ def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
     if len(info.saved_steps) < 2:
         titles = [LoadedModel.title_of(other) for other in store.checkpoints() if len(other.saved_steps) > 1]
         others = f": choose {', '.join(titles)}" if titles else ""
-        raise ValueError(f"for {loaded.title} only the final network was saved{others}")
+        raise ValueError(f"only the final network of {loaded.title} was saved{others}")
     flows: dict[int, GradientFlow] = {}
     steps_at: dict[str, list[str]] = {}  # steps by the places at which they are measured
     skipped = list[str]()

@@ -44,7 +44,7 @@ export function mount({ element, send }) {
       seed,
       characters: TEXT_CHARS,
       titles: scales.map(titleOf),
-      whyIdentical: "no random number fell where the scale moves an edge of the bar",
+      whyIdentical: "the change never mattered for these random numbers",
     };
   }
   const texts = createCoupledTexts({ element, request: textRequest, lazily: true });

@@ -39,7 +39,7 @@ def input_text(store: Store, pair: Sequence[LoadedModel], query: ViewQuery) -> t
     source = (given_text(query, MAX_CHARS) or text_for(store, pair[0])).first(MAX_CHARS)
     text, note = known_to_both(pair, source.text)
     if len(text) < 2:
-        raise ValueError("too short: give 2 characters or more that both networks know")
+        raise ValueError("the text is too short: give 2 characters or more that both networks know")
     if query.form.get("of") == "write":
         note = f"The cursor is shared with Write. {note}".rstrip()
     return source.with_text(text), note

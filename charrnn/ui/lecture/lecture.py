@@ -13,6 +13,7 @@ from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.lecture.scenes import SCENES, available_networks
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.malloc_trim import MEMORY_USE
+from charrnn.ui.server.page_messages import error_sentence
 from charrnn.ui.server.request_parameters import count_of
 from charrnn.ui.server.share_link import HIDEABLE, ShareLink, parse_link
 from charrnn.ui.server.streaming import ANALYSIS, QUIET
@@ -59,7 +60,7 @@ def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
             number = _number(event._data)
             link = await run_sync(SCENES[number - 1].link, store)
         except ValueError as error:
-            return _encode(0, Answer(f"{error}."), count=sent), gr.skip()
+            return _encode(0, Answer(error_sentence(error)), count=sent), gr.skip()
         return _encode(number, count=sent), describe_models(store, link.loaded, link, scene=number)
 
     async def reveal(event: gr.EventData) -> Any:
@@ -69,7 +70,7 @@ def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
             with MEMORY_USE.block():
                 return _encode(number, await run_sync(SCENES[number - 1].measured_answer, store), count=sent)
         except ValueError as error:
-            return _encode(0, Answer(f"{error}."), count=sent)
+            return _encode(0, Answer(error_sentence(error)), count=sent)
 
     def failed() -> str:
         return _encode(0, Answer("The server could not answer: try again, or reload the page."))

@@ -15,6 +15,7 @@ from charrnn.char_classes import KINDS
 from charrnn.ui.lecture import intervention_answers, trained_model_answers
 from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.page_messages import error_sentence
 from charrnn.ui.server.share_link import TABS, ShareLink, parse_link
 
 SHORT_TEXT = {"temperature": "0.8", "seed": "7", "characters": "240", "prompt": "ROMEO:\n"}
@@ -79,7 +80,7 @@ class Scene:
         try:
             return store.cache.compute(_answer, self, store)
         except ValueError as error:
-            return Answer(f"{error}.", varied=False)
+            return Answer(error_sentence(error), varied=False)
 
     def shown_pictures(self) -> list[dict[str, str] | None]:
         """Return the pictures with the titles of their tabs."""

@@ -18,6 +18,7 @@ from charrnn.ui.server.analyses import gradient_of, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.model_pair import with_step
+from charrnn.ui.server.page_messages import error_sentence
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
@@ -93,9 +94,9 @@ def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> I
     try:
         result = asdict(exercise.check(store, loaded, query))
     except NeedsNetwork as error:
-        result = {"words": f"{error}.", "values": (), "other": error.other}
+        result = {"words": error_sentence(error), "values": (), "other": error.other}
     except ValueError as error:
-        result = {"words": f"{error}.", "values": ()}
+        result = {"words": error_sentence(error), "values": ()}
     require_current(is_current)
     yield message(query.number, "", 1, exercise=id, found=result, of=measured_on(loaded), **shown)
 

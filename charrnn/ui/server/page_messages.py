@@ -19,6 +19,13 @@ def notice(text: str, problem: bool = False) -> dict[str, str]:
     return {"kind": "problem" if problem else "note", "text": text}
 
 
+def error_sentence(error: Exception) -> str:
+    """Return the message of an error as a sentence; a quantity like h keeps its letter."""
+    text = f"{error}"
+    first = text[:1] if text[1:2] == " " else text[:1].upper()
+    return first + text[1:] + ("" if text.endswith(".") else ".")
+
+
 def dropped_notice(dropped: Sequence[tuple[int, str]]) -> dict[str, str] | None:
     """Describe the dropped unknown characters, given as (position, character)."""
     if not dropped:

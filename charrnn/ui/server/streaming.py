@@ -9,6 +9,7 @@ import gradio as gr
 from anyio.to_thread import run_sync
 
 from charrnn.ui.server.malloc_trim import MEMORY_USE
+from charrnn.ui.server.page_messages import error_sentence
 from charrnn.ui.server.request_parameters import count_of
 from charrnn.ui.server.static_files import read, view
 from charrnn.ui.server.view_query import IsCurrent, LatestQuery, ViewQuery, until_superseded
@@ -75,7 +76,7 @@ def register_stream(shown: gr.HTML, stream: Stream) -> None:
                 while (text := await run_sync(next, messages, None)) is not None:
                     yield text
             except ValueError as error:
-                yield message(number, f"{error}.")
+                yield message(number, error_sentence(error))
 
     def failed(request: gr.Request) -> str:
         number = latest.number(str(request.session_hash))

@@ -21,6 +21,9 @@ function valueOf(query, name) {
 /** Return the key of a query, as kept_answers.py does. */
 export const keyOf = (fields, query) => JSON.stringify(fields.map((name) => valueOf(query, name)));
 
+/** Return an error message as a sentence, as page_messages.py does. */
+const sentence = (text) => text.replace(/^\S(?! )/u, (first) => first.toUpperCase()) + (text.endsWith(".") ? "" : ".");
+
 export class Answers {
   /**
    * kept: by view, see KeptAnswers in Python. readJson(name) -> Promise of a file's value.
@@ -38,7 +41,7 @@ export class Answers {
       if (answer) yield* answer(query, kept);
       else yield* kept ?? [{ words: NEEDS_PYTHON, figure: null }];
     } catch (error) {
-      yield { words: error.message, figure: null };
+      yield { words: sentence(error.message), figure: null };
     }
   }
 
