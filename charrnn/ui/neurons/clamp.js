@@ -18,9 +18,10 @@ const PAUSE_MS = 150;
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   let clamps = null; // of the texts; null while the server chooses a value
+  let isAsked = true; // the chosen clamps are those of the newest query
 
   const request = () => ({ form: { clamps: page.clamps, neuron: page.selectedUnit ?? null, text: text() } });
-  const view = createViewQuery({ element, send, request, show, pause: PAUSE_MS, onAsk: hideCost });
+  const view = createViewQuery({ element, send, request, show, pause: PAUSE_MS, onAsk });
 
   function textRequest() {
     if (!clamps || !page.checkpoint) return null;
@@ -40,6 +41,7 @@ export function mount({ element, send }) {
     page.clamps = changed;
     page.clampsOf = page.checkpoint?.name;
     hideCost(); // it is that of the former clamps
+    isAsked = false;
     view.askLater();
     if (chooseClamps()) texts.askLater();
   });
@@ -56,6 +58,11 @@ export function mount({ element, send }) {
   function chooseClamps() {
     clamps = page.clamps?.length && page.clamps.every(({ value }) => typeof value === "number") ? page.clamps : null;
     return clamps;
+  }
+
+  function onAsk() {
+    isAsked = true;
+    hideCost();
   }
 
   function hideCost() {
@@ -80,6 +87,7 @@ export function mount({ element, send }) {
   });
 
   function show(answer) {
+    if (!isAsked) return undefined; // it would replace the clamps that were chosen since
     $(".cr-cost").textContent = answer.cost || "";
     $(".cr-numbers").hidden = !answer.table;
     if (answer.table) return showTable(answer.table, null);
