@@ -26,6 +26,7 @@ HEIGHT = 400
 MARGIN = {"l": 62, "t": 14, "b": 48}
 MARKER = 11  # pixels
 SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "diamond", "cross", "x", "star", "hexagon", "pentagon")
+PUBLISHED_SYMBOLS = ("diamond-open", "square-open", "triangle-up-open", "circle-open", "pentagon-open", "star-open")
 LEGEND_ROW = 20  # pixels, of two entries
 
 
@@ -66,7 +67,7 @@ def scoreboard_figure(scores: Sequence[Score], ngram: tuple[str, float] | None, 
     bits += [ngram[1]] if ngram else []
     low, high = padded(min(bits, default=0.0), max(bits, default=1.0))
     first, last = padded(*(math.log10(f(score.weights for score in scores)) for f in (min, max)))
-    symbols = cycle(SYMBOLS)
+    symbols, published = cycle(SYMBOLS), cycle(PUBLISHED_SYMBOLS)
     for score in scores:
         figure.add_scatter(
             x=[score.weights],
@@ -79,7 +80,7 @@ def scoreboard_figure(scores: Sequence[Score], ngram: tuple[str, float] | None, 
             marker={
                 "size": MARKER,
                 "color": score.color,
-                "symbol": "diamond-open" if score.is_published else next(symbols),
+                "symbol": next(published if score.is_published else symbols),
                 "line": {"width": 1.6, "color": score.color},
             },
             hovertemplate=f"{escaped(score.title)}<br>%{{x:,}} weights, {_hover(score)}<extra></extra>",

@@ -12,6 +12,7 @@ from charrnn import figures
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.metrics import bits_per_char, perplexity
+from charrnn.paths import STUDY
 from charrnn.published_results import PUBLISHED
 from charrnn.ui.compare import samples, scoreboard, training_curves
 from charrnn.ui.components.table.table import Cell, Table, number
@@ -22,7 +23,7 @@ from tests.small_models import save_all
 from tests.test_figures import PROFILE
 from tests.trained_checkpoints import RECIPES
 from tests.ui.compare_helpers import always, decoded
-from tests.ui.conftest import open_page
+from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import generated
 
 
@@ -118,6 +119,12 @@ def test_means_are_of_one_recipe_on_one_text(store: Store, tmp_path: Path, monke
     runs.write_text(json.dumps([run | {"metrics": {"val_stream_nats": 1.6}} for run in others]))
     means = scoreboard.mean_losses(infos, runs)
     assert {name: (mean.value, mean.runs) for name, mean in means.items()} == {"gru": (pytest.approx(1.5), 3)}
+
+
+def test_bundled_networks_are_means_of_three_runs():
+    infos = Store(CHECKPOINTS).checkpoints()
+    means = scoreboard.mean_losses(infos, STUDY.with_name("runs.json"))
+    assert {info.name for info in infos} - {"minigpt"} == {name for name, mean in means.items() if mean.runs == 3}
 
 
 def test_scoreboard_says_who_beats_the_ngram():

@@ -27,7 +27,7 @@ CAPTION = (
     "interval; grey rows: published by others. Half-life of the gradient and effective context at 0.01 nats, both in "
     "characters with 95 % intervals: see the tab Gradients."
 )
-PROTOCOL = "Open diamonds: published by others, measured differently: compare them with “val cold” under Numbers."
+PROTOCOL = "Open marks: published by others, measured differently: compare them with “val cold” under Numbers."
 
 
 def scoreboard(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
@@ -92,11 +92,11 @@ def mean_losses(infos: Sequence[CheckpointInfo], runs: Path) -> dict[str, Mean]:
 
 def _losses(runs: Sequence[Mapping[str, Any]], like: Mapping[str, Any]) -> list[float]:
     """Return the losses of the runs with the settings of one of them."""
-    recipe = like["recipe"]  # a run of an earlier version recorded fewer settings
+    recipe = like["recipe"]  # versions record different settings
     return [
         run["metrics"]["val_stream_nats"]
         for run in runs
-        if all(recipe.get(name) == value for name, value in run["recipe"].items() if name != "keep_steps")
+        if all(recipe.get(name, value) == value for name, value in run["recipe"].items() if name != "keep_steps")
     ]
 
 
