@@ -264,6 +264,16 @@ def test_page_goes_on_without_its_server(chromium: BrowserContext, pages: Path, 
             lab.errors.clear()
 
 
+def test_links_of_the_lab_sheet_name_missing_networks(chromium: BrowserContext, editions: dict[str, str]):
+    with opened(chromium, editions["folder"] + "?tab=lab") as lab:
+        lacking = lab.page.locator(".cr-lacking")
+        expect(lacking.first).to_be_visible()
+        assert "MiniGPT while it writes: needs MiniGPT, not among the networks here" in lacking.all_text_contents()
+        link = lab.page.get_by_role("button", name="how much context is used")
+        expect(link).to_contain_text("(without RNN, long context 512 and MiniGPT, not among the networks here)")
+        expect(lab.page.get_by_role("button", name="LSTM gates, live")).to_be_enabled()
+
+
 def test_lecture_goes_on_without_its_server(chromium: BrowserContext, pages: Path):
     with ExitStack() as server:
         address = server.enter_context(served(pages))

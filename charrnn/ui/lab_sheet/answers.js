@@ -11,11 +11,16 @@ function withCode(text) {
   return unbroken.split("`").map((part, i) => (i % 2 ? create("code", {}, part) : part));
 }
 
-/** Create a link to a view; it says which network it switches to. */
-function linkTo({ text, ...target }) {
+/** Create a link to a view; it says which network it switches to, and which ones the page lacks. */
+function linkTo({ text, networks, ...target }) {
+  const offered = networks.filter(([name]) => page.models.some((model) => model.name === name));
+  const lacking = networks.filter((network) => !offered.includes(network)).map(([, title]) => title);
+  const isPart = target.tick && offered.length > 1; // of several curves
+  if (lacking.length && !isPart) return create("span", "cr-lacking", `${text}: needs ${lacking.join(" and ")}, not among the networks here`);
   const model = page.models.find(({ name }) => name === target.model && name !== page.checkpoint?.name);
   const effect = model ? create("span", {}, ` (switches to ${model.title})`) : "";
-  return create("button", { type: "button", className: "cr-go", onclick: () => navigate(target) }, text, effect);
+  const without = lacking.length ? create("span", {}, ` (without ${lacking.join(" and ")}, not among the networks here)`) : "";
+  return create("button", { type: "button", className: "cr-go", onclick: () => navigate(target) }, text, effect, without);
 }
 
 /** Create a command that breaks only between its words, not at their hyphens. */

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -127,10 +127,15 @@ def answers(query: ViewQuery, path: Path) -> Iterator[str]:
     """Show the answers. Raises ValueError without a record."""
     sections = read_record(path).sections
     shown = [
-        _with_titles(section).model_dump() | {"links": [link.to_json() for link in LINKS.get(section.key, ())]}
+        _with_titles(section).model_dump() | {"links": [_link(link) for link in LINKS.get(section.key, ())]}
         for section in sections
     ]
     yield message(query.number, summary(sections), sections=shown)
+
+
+def _link(link: LinkCell) -> dict[str, Any]:
+    """Return a link with the titles of its networks, of which the page may lack some."""
+    return link.to_json() | {"networks": [[name, TITLES.get(name, name)] for name in link.networks()]}
 
 
 def _with_titles(section: Section) -> Section:

@@ -24,6 +24,8 @@ TITLES = {
     "lstm": "LSTM",
     "lstm-layernorm": "LSTM + layer norm",
     "minigpt": "MiniGPT",
+    "minigpt-seq256": "MiniGPT, context 256",
+    "minigpt-seq512": "MiniGPT, context 512",
     "best": "Best",
     "rnn-lab": "Vanilla RNN, lab recipe",
 }

@@ -31,6 +31,11 @@ class LinkCell:
         """Return the fields that are set, as the page reads them."""
         return _set_fields(self)
 
+    def networks(self) -> list[str]:
+        """List the networks that the link opens."""
+        pair = [str(self.compare[side]) for side in ("a", "b") if side in self.compare] if self.compare else []
+        return [name for name in dict.fromkeys([self.model, *self.tick, *pair]) if name]
+
 
 @dataclass(frozen=True)
 class Cell:
