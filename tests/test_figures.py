@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,14 @@ def test_selected_model_has_band_mean_and_untrained():
     mean = trace(figure, "net 1, geometric mean")
     assert mean.y[3] == curves[1].flow.geometric_mean[3] and mean.line.width < trace(figure, "net 1").line.width
     assert trace(figure, "untrained").line.dash == SPARSE_DOTS
+
+
+def test_gradient_above_its_horizon_again_is_described():
+    flow = decay(0.9)
+    again = np.where(flow.lags == 100, 0.02, flow.median)
+    description = describe_gradient_flow([Curve("net", replace(flow, median=again), LINE)], ["a text"])
+    assert f"net: {flow.describe_horizon()}, but more than 1 % is left again 100 characters back." in description
+    assert "again" not in describe_gradient_flow([Curve("net", flow, LINE)], ["a text"])
 
 
 def test_exploding_gradient_has_no_half_life():

@@ -84,7 +84,7 @@ def gradient_flow_sentences(curves: Sequence[Curve], texts: Sequence[str]) -> li
         of = (curve.model,) if curve.model else ()
         context = context_of(curve.flow)
         limit = "" if context is None else f"; it sees only the last {context} characters"
-        sentences.append(Sentence(f"{curve.title}: {_horizon(curve.flow)}{limit}.", of))
+        sentences.append(Sentence(f"{curve.title}: {_horizon(curve.flow)}{_return(curve.flow)}{limit}.", of))
         measurement = curve.flow.positions, text
         measured[measurement] = measured.get(measurement, ()) + of
     if curves:
@@ -106,6 +106,13 @@ def _horizon(flow: GradientFlow) -> str:
     if _is_far(flow):
         return f"more than {(context_of(flow) or int(flow.lags[-1]) + 1) - 1}"
     return flow.describe_horizon()
+
+
+def _return(flow: GradientFlow) -> str:
+    """Say where a curve is above 1 % again, beyond its horizon."""
+    horizon = np.inf if flow.horizon_chars is None else flow.horizon_chars
+    again = flow.lags[(flow.lags > horizon + 1) & (flow.median > HORIZON)]
+    return f", but more than 1 % is left again {int(again[0])} characters back" if len(again) else ""
 
 
 def _is_far(flow: GradientFlow) -> bool:
