@@ -14,6 +14,7 @@ from tests.ui.page_actions import (
     generated,
     set_slider,
     set_speed,
+    start_writing,
     text,
     wait_until_idle,
     write,
@@ -134,6 +135,27 @@ def test_clicked_letter_offers_others_for_its_place(page: Page, checkpoint: Chec
     page.locator(".cr-line span").nth(2).click()
     expect(page.locator(".cr-alternatives-note")).to_contain_text("belongs to the prompt")
     assert page.locator(".cr-alternatives-list button:enabled").count() == 0
+
+
+def test_letter_can_be_chosen_while_the_network_writes(page: Page):
+    set_speed(page, 120)
+    start_writing(page, 400, prompt=PROMPT, characters=2000, seed=7)
+    page.set_viewport_size(PHONE)
+    drawn = page.evaluate("(document.querySelector('.cr-text').scrollTop = 1e6) && charrnn.live.drawn")
+    page.wait_for_function("(n) => charrnn.live.drawn > n + 20", arg=drawn)
+    drawn = page.evaluate("charrnn.live.drawn")
+    letter, popover = page.locator(".cr-line span").nth(drawn - 60), page.locator(".cr-alternatives")
+    letter.click()
+    top = letter.evaluate("letter => letter.getBoundingClientRect().top")
+    page.wait_for_function("(n) => charrnn.live.drawn > n + 60", arg=page.evaluate("charrnn.live.drawn"))
+    assert letter.evaluate("letter => letter.getBoundingClientRect().top") == top
+    popover.locator("button:enabled").nth(2).click()
+    page.wait_for_function("charrnn.live.record.edits.length && charrnn.live.drawn > charrnn.live.record.prompt + 60")
+    expect(page.locator(".cr-replaced")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("!charrnn.live.record.edits.length")
+    restored, text_box = (page.locator(each).bounding_box() for each in (".cr-cursor", ".cr-text"))
+    assert restored and text_box and text_box["y"] <= restored["y"] <= text_box["y"] + text_box["height"]
 
 
 LAST_IN_LINE = """() => {

@@ -9,7 +9,7 @@ from charrnn.checkpoint import load
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.opening import Opening, find_opening
 from tests.ui.conftest import CHECKPOINTS, PHONE, WIDE, open_page
-from tests.ui.page_actions import columns, generated, press, set_speed, text, wait_until_idle
+from tests.ui.page_actions import choose, columns, generated, press, set_speed, text, wait_until_idle
 
 
 def opened(context: BrowserContext, app: str) -> tuple[Page, Opening]:
@@ -38,6 +38,24 @@ def test_page_opens_on_a_text_colored_by_the_unit(context: BrowserContext, app: 
     page.reload()
     page.wait_for_function(ALIVE)
     expect(sentence).to_be_visible()
+
+
+def test_another_network_is_colored_by_its_unit_of_the_concept(context: BrowserContext, app: str):
+    page, opening = opened(context, app)
+    store = Store(CHECKPOINTS)
+
+    def concept(name: str, view: str, unit: int) -> str | None:
+        named = store.load(name).view(view).named
+        return next((each.name for each in named.units if each.unit == unit), None) if named else None
+
+    expected = concept(opening.info.name, "c", opening.best.unit)
+    named = store.load("best").view("c").named
+    assert expected and named
+    unit = next(each.unit for each in named.units if each.name == expected)
+    choose(page, "best")
+    expect(page.locator(".cr-color-key b")).to_have_text(f"unit {unit}")
+    choose(page, "rnn")  # h has no such unit
+    expect(page.locator(".cr-coloring [aria-pressed=true]")).to_have_text("none")
 
 
 def test_opening_shows_the_untrained_network_and_leaves(context: BrowserContext, app: str):

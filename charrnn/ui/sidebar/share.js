@@ -38,8 +38,10 @@ export function createShare(element, request) {
   }
 
   function announce(message) {
-    const caveat = isReproducible() ? "" : " Settings changed while this was written, so the copy will give a different text.";
-    $(".cr-share [role=status]").textContent = message + caveat;
+    const caveat = isReproducible() ? "" : " Settings changed since this text began, so the copy will give a different text.";
+    const status = $(".cr-share [role=status]");
+    status.textContent = message + caveat;
+    status.scrollIntoView({ block: "nearest" });
   }
 
   /** Copy to the clipboard; if the browser refuses, show the text selected. loss: a sentence about what is not in it. */

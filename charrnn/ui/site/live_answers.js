@@ -4,11 +4,12 @@ import { countCharacters } from "../components/code_points.js";
 import { knownToAll, offeredModel } from "../components/offered_models.js";
 import { page } from "../components/page_state.js";
 import { provider } from "../session/page_session.js";
-import { NEEDS_PYTHON, SIMILAR } from "./kept_answers.js";
+import { NEEDS_PYTHON } from "./kept_answers.js";
 import { givenText, grouped } from "./source_text.js";
 import { sourceMessage } from "./source_values.js";
 import { clampCost, differenceAnswer } from "./surprisal.js";
 
+const OTHER_TEXT = "This page keeps the answer for this text alone; “python app.py” in the project's folder computes it for any other.";
 const MAX_COST_CHARS = 3500; // as in neurons/clamp.py
 
 /** Functions by view: (query, the messages kept for it or null) -> the messages of an answer; see kept_answers.js. */
@@ -19,7 +20,7 @@ export const liveAnswers = {
     const both = [A, B].map(({ checkpoint: { name, step } }) => (step === offeredModel({ name }).steps.at(-1) ? heat[name][at] : null));
     if (both.includes(null)) throw new Error(NEEDS_PYTHON);
     const words = `${countCharacters(text)} characters of ${origin}.`;
-    yield { words: given && given !== text ? `${words} ${SIMILAR}` : words, targets: both[0].map((_, i) => i + 1), heat: both, text, figure: null };
+    yield { words: given && given !== text ? `${words} ${OTHER_TEXT}` : words, targets: both[0].map((_, i) => i + 1), heat: both, text, figure: null };
   },
 
   async *"compare/surprisal_difference"(query, [{ sources, source_of: sourceOf, ...template }]) {

@@ -18,6 +18,7 @@ export class Alternatives {
     Object.assign(this, { box, text, choose, position: null });
     $(".cr-alternatives-close").addEventListener("click", () => this.close());
     box.addEventListener("keydown", (event) => this.onKey(event));
+    box.addEventListener("toggle", ({ newState }) => text.hold(newState === "open"));
     const onScroll = ({ target }) => target !== box && this.place(); // of the text or the page
     addEventListener("scroll", onScroll, { capture: true, passive: true });
     addEventListener("resize", () => this.place());

@@ -17,7 +17,7 @@ const HAS_OWN_UNDO = "input:not([type=range], [type=checkbox]), textarea, select
  */
 export function attachBranching({ element, text, live, say }) {
   const replaced = element.querySelector(".cr-replaced");
-  let chosen = null; // {offset, character}: the last choice
+  let chosen = null; // {offset, character, isWritten}: the last choice; isWritten: the text has had it
   const button = (name) => element.querySelector(`[data-do="${name}"]`);
 
   function choose(position, character) {
@@ -62,7 +62,8 @@ export function attachBranching({ element, text, live, say }) {
 
   function showChange({ kind, edits = [], undo, redo }) {
     const isChosen = edits.some(([offset, character]) => offset === chosen?.offset && character === chosen.character);
-    if (kind === "start" || (kind === "branch" && !isChosen)) replaced.hidden = true;
+    if (isChosen) chosen.isWritten = true;
+    if (kind === "start" || (kind === "branch" && chosen?.isWritten && !isChosen)) replaced.hidden = true;
     if (undo === undefined) return;
     button("undo").disabled = !undo;
     button("redo").disabled = !redo;

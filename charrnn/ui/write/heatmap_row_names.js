@@ -15,6 +15,12 @@ export function nameOf({ view, model }, unit) {
   return named ? ` (${model.step < view.named.step ? "once trained: " : ""}${named.name})` : "";
 }
 
+/** Return the unit of another record that follows the concept of a unit; null without one. */
+export function sameConcept(before, record, unit) {
+  const concept = namedUnits(before.view).find((named) => named.unit === unit)?.name;
+  return namedUnits(record.view).find(({ name }) => name === concept)?.unit ?? null;
+}
+
 /** Describe the colors that stand for the concept of a unit, compared with elsewhere: both can be on one side of zero. */
 function describeColors({ numeric, direction }, view) {
   const colors = [view.low < 0 ? "blue" : "no colour", "orange"];
@@ -45,7 +51,7 @@ export class RowNames {
 
   showStrips({ view }, named) {
     const buttons = named.map((entry, row) => {
-      const details = `${rowNoun(view.name)} ${entry.unit} of ${view.name} · ` + describeColors(entry, view);
+      const details = `${rowNoun(view.name).replace("dimension", "")} ${entry.unit} of ${view.name} · ` + describeColors(entry, view);
       const button = create("button", { type: "button", title: entry.score, dataset: { unit: entry.unit } }, create("b", {}, entry.name), create("span", {}, details));
       button.style.setProperty("--cr-row", row);
       return button;

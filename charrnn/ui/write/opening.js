@@ -29,7 +29,7 @@ export function mount({ element }) {
 
   /** Describe another text of the network. */
   function describeOther(step) {
-    const color = `see in the colour “unit ${opening.unit}” whether it counts along the line`;
+    const color = `the colour “unit ${opening.unit}” shows whether it counts along the line`;
     if (step === 0) return "Untrained: the same network before its first training step. It has learned nothing yet, neither to spell nor to count.";
     if (step < opening.checkpoint.step) return `The same network after ${step.toLocaleString("en")} training steps: ${color} yet.`;
     const { isRead, edits } = session.text;

@@ -11,11 +11,26 @@ export class TextView {
     this.spans = []; // by position
     this.line = this.word = null; // to append to; null to begin a new one
     this.marked = null; // span under the cursor
+    this.follows = true; // the end of the text, unless the user has scrolled away
+    this.isHeld = false; // it does not scroll while a letter is being chosen
+  }
+
+  /** Hold the text where it is, or let it follow its end again. */
+  hold(isHeld) {
+    this.isHeld = isHeld;
+    if (!isHeld && this.follows) this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  /** Scroll the box, not the page, to the character under the cursor. */
+  showMarked() {
+    if (!this.marked) return;
+    const [letter, box] = [this.marked, this.box].map((element) => element.getBoundingClientRect());
+    if (letter.top < box.top || letter.bottom > box.bottom) this.box.scrollTop += letter.top - box.top - box.height / 2;
   }
 
   /** Append positions from … to of the record. */
   append(record, from, to, color) {
-    const follow = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 48;
+    if (!this.isHeld) this.follows = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 48;
     for (let i = from; i < to; i++) {
       if (!this.line) this.box.append((this.line = create("div", { className: "cr-line", dir: "auto", translate: false })));
       if (!this.word) this.line.append((this.word = create("cr-word")));
@@ -35,7 +50,7 @@ export class TextView {
       this.word.append(span);
       this.endAfter(character);
     }
-    if (follow) this.box.scrollTop = this.box.scrollHeight;
+    if (this.follows && !this.isHeld) this.box.scrollTop = this.box.scrollHeight;
   }
 
   /** End the word after a space, and the line after a line feed. */

@@ -11,6 +11,7 @@ import { Cursor } from "./cursor.js";
 import { describeCursor, describeHeatmap } from "./cursor_labels.js";
 import { DistributionView } from "./distribution.js";
 import { Pictures } from "./heatmap_pictures.js";
+import { sameConcept } from "./heatmap_row_names.js";
 import { HeatmapRange } from "./heatmap_row_range.js";
 import { describeSurprisal } from "./runners_up.js";
 import { DrawRate } from "./draw_rate.js";
@@ -138,6 +139,7 @@ export function mount({ element }) {
     record.append(message);
     const sameRun = before && message.run === before.run;
     const common = sameRun && before.prompt === record.prompt ? Math.min(drawn, record.commonPrefix(before)) : 0;
+    if (before && before.model.name !== record.model.name) cursor.unit = sameConcept(before, record, cursor.unit);
     cursor.setRecord(record.rows, sameRun);
     if (!sameRun) coloring.startText(record);
     if (message.divergedAt !== undefined && sameRun) cursor.pinned = message.divergedAt - 1; // where the texts differ
@@ -145,6 +147,8 @@ export function mount({ element }) {
       cut(common);
       advance(message.instant - common); // prompt, default text or scored text: without pacing
     }
+    text.mark(position());
+    if (message.divergedAt !== undefined && sameRun) text.showMarked();
     if (text.showsRunnersUp) text.showRunnersUp(record, true);
     options.show(record);
     recolor();
