@@ -148,4 +148,6 @@ def test_train_all_accepts_recipe_of_older_version(typed, two, tmp_path):
 def test_train_all_with_settings_needs_own_folder(typed, tmp_path):
     refused = typed("--all", "--hidden-dim", 8)
     assert refused.code == 2 and "--all with --hidden-dim would train other networks" in refused.err
+    refused = typed("--all")  # on another text
+    assert refused.code == 2 and "text.txt would train other networks than the bundled ones" in refused.err
     assert not (tmp_path / "checkpoints").exists()

@@ -173,7 +173,7 @@ SCENES = (
     Scene(
         "clamp",
         3,
-        "One number counts along the line. What if it is frozen?",
+        "A number counts along the line. What if it is frozen?",
         "Frozen at its value near the start of a line, will lines be longer or shorter? And near the end?",
         "The network writes with the unit free and frozen. Freeze it at other values.",
         intervention_answers.clamp,
