@@ -199,8 +199,12 @@ class EffectiveContext(NamedTuple):
 def saturation(records: Records) -> Verdict:
     used = context_used(records)
     shown = [f"{context} (`{name}`)" for name, context in used.items()]
-    longer = [_longer(used[name].interval, used[other].interval) for name, other in product(TRANSFORMERS, RECURRENT)]
+    pairs = list(product(TRANSFORMERS, RECURRENT))
+    longer = [_longer(used[name].interval, used[other].interval) for name, other in pairs]
+    undecided = [pair for pair, difference in zip(pairs, longer, strict=True) if _check(difference, POSITIVE) == OPEN]
     figure = f"characters of context from which on more are worth less than 0.01 nats: {', '.join(shown)}"
+    if undecided:
+        figure += f". Not decided: {', '.join(f'`{name}` against `{other}`' for name, other in undecided)}"
     predictions = min(context.predictions for context in used.values())
     return judged(figure, *((difference, POSITIVE) for difference in longer), samples=predictions, unit="positions")
 

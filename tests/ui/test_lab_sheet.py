@@ -92,3 +92,6 @@ def test_lab_sheet_shows_answers_and_its_links_land(context: BrowserContext, tra
     expect(page.locator("#cr-dice [name=a_top_k]")).to_be_visible()
     open_link("6 ·", "scoreboard")
     expect_part("Compare", "#cr-results")
+    page.go_back()
+    expect(page.get_by_role("tab", name="Lab sheet")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("button", name="scoreboard")).to_be_in_viewport()

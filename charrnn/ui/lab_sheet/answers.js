@@ -1,7 +1,7 @@
 // The sections of the lab sheet with their answers, links and commands.
 
 import { create } from "../components/create_element.js";
-import { navigate } from "../components/navigate.js";
+import { navigate, openTab } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
 import { createViewQuery } from "../components/view_query.js";
 
@@ -10,6 +10,18 @@ function withCode(text) {
   const unbroken = text.replace(/(?<=\d) (?=%)| (?=±)|(?<=±) /g, "\u00a0");
   return unbroken.split("`").map((part, i) => (i % 2 ? create("code", {}, part) : part));
 }
+
+/** Follow a link; the browser's Back returns to this place of the lab sheet. */
+function follow(target) {
+  const sheet = document.querySelector('[role=tab][aria-selected="true"]').textContent.trim();
+  history.replaceState({ ...history.state, sheet, top: scrollY }, "");
+  history.pushState(null, "");
+  navigate(target);
+}
+
+addEventListener("popstate", ({ state }) => {
+  if (state?.sheet && openTab(state.sheet)) requestAnimationFrame(() => scrollTo(0, state.top));
+});
 
 /** Create a link to a view; it says which network it switches to, and which ones the page lacks. */
 function linkTo({ text, networks, ...target }) {
@@ -20,7 +32,7 @@ function linkTo({ text, networks, ...target }) {
   const model = page.models.find(({ name }) => name === target.model && name !== page.checkpoint?.name);
   const effect = model ? create("span", {}, ` (switches to ${model.title})`) : "";
   const without = lacking.length ? create("span", {}, ` (without ${lacking.join(" and ")}, not among the networks here)`) : "";
-  return create("button", { type: "button", className: "cr-go", onclick: () => navigate(target) }, text, effect, without);
+  return create("button", { type: "button", className: "cr-go", onclick: () => follow(target) }, text, effect, without);
 }
 
 /** Create a command that breaks only between its words, not at their hyphens. */
