@@ -85,6 +85,15 @@ def test_opening_shows_the_untrained_network_and_leaves(context: BrowserContext,
     expect(box).to_contain_text("Another text by the same network")
 
 
+def test_linked_text_has_an_opening_of_its_own(context: BrowserContext, app: str):
+    page = open_page(context, app + "?model=gru&prompt=JULIET:&characters=40")
+    box = page.locator(".cr-opening")
+    expect(box.locator("p").first).to_have_text("A small neural network writes this text, one letter at a time.")
+    expect(box.locator("button:visible")).to_have_text(["Change a letter", "Your own text"])
+    press(page, "clear")
+    expect(box).to_be_hidden()
+
+
 def test_opening_leads_to_letters_and_own_texts(context: BrowserContext, app: str):
     page, _ = opened(context, app)
     before = text(page)

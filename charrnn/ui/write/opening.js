@@ -1,9 +1,12 @@
-// The sentence above the text that the page opens on and above other texts of its network, and three things to try.
+// The sentence above the text, and three things to try. Texts of the network that the page opens on have their own sentences.
 
 import { setText } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
 import { isEqual, NO_INTERVENTIONS } from "../session/session.js";
+
+const WRITES = "A small neural network writes this text, one letter at a time.";
+const READS = "A small neural network has read this text, one letter at a time.";
 
 /** Set up the view; returns a function that takes the opening, see server/opening.py. */
 export function mount({ element }) {
@@ -24,7 +27,7 @@ export function mount({ element }) {
 
   /** Check if the page has a text of the network and the view that `opening` is about. */
   function isOfOpening() {
-    return opening !== null && session.checkpoint?.name === opening.checkpoint.name && session.view === opening.view && session.state !== "empty";
+    return opening !== null && session.checkpoint?.name === opening.checkpoint.name && session.view === opening.view;
   }
 
   /** Describe another text of the network. */
@@ -40,16 +43,21 @@ export function mount({ element }) {
   let isFirst = false; // the opening's text is on the page
   function update() {
     const wasFirst = isFirst;
-    box.hidden = !isOfOpening();
-    isFirst = !box.hidden && isOpeningText();
+    box.hidden = session.state === "empty";
+    isFirst = !box.hidden && isOfOpening() && isOpeningText();
     if (box.hidden) return;
+    $(".cr-opening-letter").hidden = session.text.isRead;
+    if (!isOfOpening()) {
+      setText($(".cr-opening-words"), session.text.isRead ? READS : WRITES);
+      $(".cr-opening-measured").hidden = steps.hidden = true;
+      return;
+    }
     const { step } = session.checkpoint;
     const isTrained = step === opening.checkpoint.step;
     setText($(".cr-opening-words"), isFirst ? opening.words[0] : describeOther(step));
     $(".cr-opening-measured").hidden = !isFirst;
     steps.hidden = isTrained && !opening.untrained;
     setText(steps, isTrained ? "See it untrained" : "Back to trained");
-    $(".cr-opening-letter").hidden = session.text.isRead;
     if (!isFirst || wasFirst) return;
     whenDrawn(() => {
       page.emit("color-by-unit", { unit: opening.unit, position: null });
