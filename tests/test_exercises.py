@@ -1,6 +1,8 @@
 """Accepted answers of the exercises pass an independent measurement."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,12 @@ def test_exercises_list_parts_and_units(store: Store):
     assert answer["model"] == "LSTM" and len(EXERCISES) == 3
     for exercise in answer["exercises"]:
         assert "check" not in exercise and exercise["how"] and exercise["button"]
+
+
+def test_exercise_needs_a_network_of_its_cell(tmp_path: Path):
+    shutil.copytree(CHECKPOINTS / "rnn", tmp_path / "rnn")
+    answer = submit(Store(tmp_path), "rnn")
+    assert [exercise["id"] for exercise in answer["exercises"]] == ["reset", "half-life"]
 
 
 def test_exercise_reset_accepts_only_right_units(store: Store):

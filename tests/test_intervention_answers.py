@@ -130,7 +130,7 @@ def test_scene_clipping_matches_study(store: Store, tmp_path):
     assert {*answer.shown["lines"]} == runs
     assert {line.partition(",")[0] for line in answer.ways[0]["lines"]} == {"tanh", "relu"}
     other = replace(BY_ID["clipping"], reads=(tmp_path / "study.json",))
-    assert "no study of clipping found" in other.measured_answer(store).sentence
+    assert "No study of clipping found" in other.measured_answer(store).sentence
     diverged = [row | {"diverged_at": 7} if not row["max_grad_norm"] else row for row in rows]
     other.reads[0].write_text(json.dumps(study | {"clipping": {"rows": diverged}}))
     assert other.measured_answer(store).sentence.startswith("The unclipped one")

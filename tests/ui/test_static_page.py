@@ -356,7 +356,7 @@ def test_scenes_of_a_lecture_are_revealed(chromium: BrowserContext, editions: di
             lab.page.get_by_role("button", name="All scenes").click()  # the site has no GRU and no MiniGPT
             expect(lab.page.locator(".cr-scene h2")).to_contain_text("7 scenes, about 16 minutes")
             missing = lab.page.locator(".cr-scenes li:has(:disabled)")
-            ends = f"{SCENES[6].question} needs gru, not", f"{SCENES[8].question} needs minigpt, not"
+            ends = f"{SCENES[6].question} needs GRU, not", f"{SCENES[8].question} needs MiniGPT, not"
             expect(missing).to_have_text([f"{end} among the networks here" for end in ends])
             lab.page.locator(".cr-scenes button").nth(5).click()
             expect(place).to_contain_text("Scene 6")

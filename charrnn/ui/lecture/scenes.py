@@ -15,6 +15,7 @@ from charrnn.char_classes import KINDS
 from charrnn.ui.lecture import intervention_answers, trained_model_answers
 from charrnn.ui.lecture.answer import Answer
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.loaded_model import TITLES
 from charrnn.ui.server.page_messages import error_sentence
 from charrnn.ui.server.share_link import TABS, ShareLink, parse_link
 
@@ -70,8 +71,8 @@ class Scene:
         return parse_link(store, self.sets)
 
     def missing(self, available: Collection[str]) -> list[str]:
-        """List the networks that the scene needs and that are not available."""
-        return [name for name in self.needs if name not in available]
+        """List the titles of the networks that the scene needs and that are not available."""
+        return [TITLES[name] for name in self.needs if name not in available]
 
     def measured_answer(self, store: Store) -> Answer:
         """Return the cached answer, or why there is none."""

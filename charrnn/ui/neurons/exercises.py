@@ -56,7 +56,8 @@ class Exercise:
     An exercise, its form and its check.
 
     how: explains the measurement, its text and the limits. fields: inputs of the form (`part`, `unit`, `guess`).
-    from_clamps: whether the applied clamps are submitted. reveals: the result contains the answer: one attempt.
+    from_clamps: whether the applied clamps are submitted. reveals: the result contains the answer: one attempt. cell:
+    that a network must have.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Exercise:
     fields: tuple[str, ...] = ()
     from_clamps: bool = False
     reveals: bool = False
+    cell: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the exercise as the page reads it."""
@@ -83,8 +85,13 @@ def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> I
     parts = [
         {"name": name, "units": stats.shape[1]} for name, stats in ActivationStats.of(store, loaded).values.items()
     ]
-    by_id = {exercise.id: exercise for exercise in EXERCISES}
-    shown = {"exercises": [exercise.to_json() for exercise in EXERCISES], "parts": parts, "model": with_step(loaded)}
+    cells = {"", *(info.cell for info in store.checkpoints())}
+    by_id = {exercise.id: exercise for exercise in EXERCISES if exercise.cell in cells}
+    shown = {
+        "exercises": [exercise.to_json() for exercise in by_id.values()],
+        "parts": parts,
+        "model": with_step(loaded),
+    }
     id = query.text("exercise", 40)
     if not id:
         yield message(query.number, "", **shown)
@@ -226,6 +233,7 @@ EXERCISES: Sequence[Exercise] = (
         "Check what is frozen",
         check_forgetting_unit,
         from_clamps=True,
+        cell="gru",
     ),
     Exercise(
         "half-life",
