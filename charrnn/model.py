@@ -16,8 +16,8 @@ from charrnn.cells import CELLS
 from charrnn.chunked_logits import MAX_LOGITS
 from charrnn.dropout import dropout
 from charrnn.edited_equations import require_same
-from charrnn.hub_methods import PretrainedMethods
 from charrnn.matrix_products import Linear
+from charrnn.pretrained_methods import PretrainedMethods
 
 DEFINING_MODULES = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)
 SLOW_TRAINING = (

@@ -22,7 +22,7 @@ LAYERS = [
     {"vocab", "metrics", "published_results", "control_char_escapes", "char_classes", "analysis_record"}
     | {"number_format", "paths", "ranges", "invisible_chars"},
     {"corpus", "script_runner", "seeds", "cells", "dropout", "chunked_logits", "clamps", "ngram", "text_quality"}
-    | {"bootstrap", "hub_methods", "matrix_products"},
+    | {"bootstrap", "pretrained_methods", "matrix_products"},
     {"edited_equations", "bptt", "sampling", "seed_means", "text_tables"},
     {"export"},
     {"model", "minigpt", "probes", "surprisal"},
@@ -38,7 +38,7 @@ LAYERS = [
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
 # The methods of a model that load, save and publish it import this module on call.
-EXCEPTIONS = {("hub_methods", "pretrained")}
+EXCEPTIONS = {("pretrained_methods", "pretrained")}
 
 # The packages that may import each library; none may import one that is not listed.
 ALLOWED_IMPORTS = {

@@ -12,7 +12,7 @@ from charrnn.paths import CHECKPOINTS
 from charrnn.ui.server import checkpoint_store
 from charrnn.ui.server.checkpoint_store import Store, quality_of, size_of
 from charrnn.ui.server.loaded_model import LoadedModel
-from charrnn.ui.sidebar.sidebar import source
+from charrnn.ui.sidebar.python_source import python_source
 from tests.small_models import SMALL, save_small
 
 
@@ -43,7 +43,7 @@ def test_checkpoints_are_listed_in_order_with_summary(tmp_path: Path):
 def test_source_of_a_checkpoint_is_python_that_loads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def source_of(root: Path) -> dict[str, Any]:
         store = Store(root)
-        return source(store.root, store.checkpoints()[0])
+        return python_source(store.root, store.checkpoints()[0])
 
     def loads(given: dict[str, Any]) -> bool:
         names: dict[str, Any] = {}

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from charrnn import edited_equations, export
 from charrnn.dropout import dropout
 from charrnn.edited_equations import require_same
-from charrnn.hub_methods import PretrainedMethods
 from charrnn.matrix_products import Linear
 from charrnn.minigpt import equations
 from charrnn.minigpt.decoder import BatchReadingDecoder
 from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at, stream_name
+from charrnn.pretrained_methods import PretrainedMethods
 from charrnn.sampling import sample_rows
 
 DEFINING_MODULES = (sys.modules[__name__], equations)
