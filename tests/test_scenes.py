@@ -208,7 +208,7 @@ def test_scene_without_its_checkpoint_says_so(tmp_path):
         notice = scene.link(store).notice()
         assert (notice is None) == (scene.sets["model"] == "gru")
         assert notice is None or scene.sets["model"] in notice["text"]
-    assert "needs rnn and minigpt" in BY_ID["transformer"].measured_answer(store).sentence
+    assert "needs Vanilla RNN and MiniGPT" in BY_ID["transformer"].measured_answer(store).sentence
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "minigpt"])
@@ -220,9 +220,9 @@ def test_every_trained_model_answers_on_any_network(trained, name):
 def test_scene_without_its_networks_is_not_varied(trained):
     with selected_checkpoints(trained, ["rnn", "lstm"]) as root:
         store = Store(root)
-        assert [scene["missing"] for scene in list_of_scenes(store)] == [[]] * 6 + [["gru"], [], ["minigpt"]]
+        assert [scene["missing"] for scene in list_of_scenes(store)] == [[]] * 6 + [["GRU"], [], ["MiniGPT"]]
         answer = BY_ID["transformer"].measured_answer(store)
-        assert (answer.sentence, answer.varied) == ("This scene needs minigpt, not one of the networks here.", False)
+        assert (answer.sentence, answer.varied) == ("This scene needs MiniGPT, not one of the networks here.", False)
         assert not BY_ID["gradient"].measured_answer(store).varied, "without a GRU to add"
     assert BY_ID["gradient"].measured_answer(Store(trained)).varied
 

@@ -72,6 +72,7 @@ def number(shown: str) -> float:
 
 def hovered(page: Page, position: int, row: int) -> tuple[str, int, float, float]:
     """Hover over a cell -> its row, value and change as the page shows them."""
+    page.locator(".cr-canvas").evaluate("canvas => canvas.scrollIntoView({ block: 'end' })")
     box = page.locator(".cr-canvas").bounding_box()
     assert box
     first, shown, height = page.evaluate(
